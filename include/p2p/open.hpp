@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "p2p/label_source.hpp"
+#include "p2p/row_sink.hpp"
+#include "p2p/row_source.hpp"
+#include "p2p/types.hpp"
+
+/// Files in and out. A "spec" is a path or FILE:NAME: a path that exists wins; else it is split
+/// after the last
+/// ".npz:" or ".safetensors:". NAME may be left out when exactly one member fits (rank 2 to 4 of
+/// floats for scores, integers for labels and counts, ...); else the error lists the names.
+namespace p2p {
+
+struct OpenOptions {
+  /// Axis that holds the classes; negative counts from the end. Required for rank 3 and 4; rank 2
+  /// uses the last.
+  std::optional<int> class_axis;
+};
+
+/// Score files as one data set, in the order given: .npy (f2 f4 f8, versions 1-3, C and Fortran
+/// order, both byte orders), .npz (stored, deflated, zip64), .safetensors (F16 BF16 F32 F64),
+/// .csv/.tsv (with or without header),
+/// "-" (.npy on standard input), a directory or @list.txt of such files (directory: names in byte
+/// order; list: one spec a line, relative to the list's folder). Memory O(C), not O(rows). Error:
+/// see the README, "What can go wrong".
+ScoreSet open_scores(const std::vector<std::string>& specs, const OpenOptions& options = {});
+
+/// Labels of one data set, in the order given: .npy/.npz of any integer type (any rank, C order),
+/// .safetensors integers, .txt/.csv with one value a line. Memory O(1): what cannot be read in any
+/// order is unpacked once into an unnamed temporary file.
+std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs);
+
+/// A small vector of numbers (counts, class weights, offsets, target priors):
+/// .npy/.npz/.safetensors of integers or floats with one axis, .txt/.csv one value a line, .json an
+/// array. At most 2^24 values. "-inf" is allowed, NaN and +inf are errors.
+std::vector<double> read_vector(const std::string& spec);
+
+/// Class names, one a line (UTF-8, no duplicates, no empty lines but a last one).
+std::vector<std::string> read_class_names(const std::string& path);
+
+/// Whole small text file, at most `max_bytes`; "-" is standard input.
+std::string read_text(const std::string& path, std::int64_t max_bytes);
+
+/// Writes beside `path`, then renames; "-" is standard output. On any failure nothing is left.
+void write_text(const std::string& path, const std::string& text);
+
+struct SinkSpec {
+  DType dtype = DType::kF32;
+  /// Full logical shape of the output in C order and the axis that holds the classes; -1: one value
+  /// per row (labels).
+  std::vector<std::int64_t> shape;
+  int class_axis = 1;
+  std::vector<std::string> class_names;  ///< header of a .csv, when known
+};
+
+/// .npy, .npz (array "scores", stored), .safetensors (tensor "scores"), .csv (shortest round trip)
+/// or "-" (.npy on standard output), by the ending of `path`. bf16 is not a NumPy type: the caller
+/// asks kF32 for .npy, .npz and "-" (sink_dtype says which). Errors: unknown ending, folder that
+/// does not exist, full disk.
+std::unique_ptr<RowSink> create_sink(const std::string& path, const SinkSpec& spec);
+
+/// The element type that a file of this ending can hold: `dtype` itself, but kF32 for bf16 outside
+/// .safetensors.
+DType sink_dtype(const std::string& path, DType dtype);
+
+/// Error{kBadData} when `output` is the same file (device and inode) as one behind the input specs,
+/// lists and folders included.
+void refuse_overwriting(const std::string& output, const std::vector<std::string>& input_specs);
+
+}  // namespace p2p

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace p2p {
+
+/// Sums of doubles that do not depend on the order of their terms: each term is rounded once to a
+/// multiple of 2^-kUnitLog2 and added as a 128-bit integer. Values up to 2^(127 - kUnitLog2) = 2^47
+/// in magnitude, beyond: Error.
+class ExactSums {
+ public:
+  static constexpr int kUnitLog2 = 80;
+
+  explicit ExactSums(std::size_t size) : sums_(size) {}
+  [[nodiscard]] std::size_t size() const { return sums_.size(); }
+  /// sums[i] += term; |term| < 2^46, finite.
+  void add(std::size_t i, double term);
+  /// Adds one term to each sum.
+  void add(std::span<const double> terms);
+  /// Same size. Exactly associative and commutative.
+  void merge(const ExactSums& other);
+  /// Nearest double to sum i.
+  [[nodiscard]] double value(std::size_t i) const;
+  [[nodiscard]] std::vector<double> values() const;
+  /// The sum in units of 2^-kUnitLog2 as signed hexadecimal text ("-1f"), and back; Error when it
+  /// is not that.
+  [[nodiscard]] std::string to_hex(std::size_t i) const;
+  void set_hex(std::size_t i, const std::string& text);
+
+ private:
+  __extension__ typedef __int128 Int128;
+  void add_units(std::size_t i, Int128 units);
+  std::vector<Int128> sums_;
+};
+
+}  // namespace p2p
