@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "p2p/types.hpp"
@@ -59,6 +61,11 @@ class ScoreSet {
   [[nodiscard]] const std::vector<std::unique_ptr<RowSource>>& sources() const { return sources_; }
   [[nodiscard]] bool random_access() const;
   [[nodiscard]] bool rewindable() const;
+  /// Replaces the first source by one that reads the same rows.
+  void replace_front(
+      const std::function<std::unique_ptr<RowSource>(std::unique_ptr<RowSource>)>& wrap) {
+    sources_.front() = wrap(std::move(sources_.front()));
+  }
   /// The widest element type among the sources.
   [[nodiscard]] DType dtype() const;
 

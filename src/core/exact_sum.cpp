@@ -16,9 +16,12 @@ __extension__ typedef unsigned __int128 UInt128;
 // |x| * 2^kUnitLog2 rounded to nearest even; exact integer arithmetic on the bits of x.
 Int128 to_units(double x) {
   constexpr int kMantissaBits = 52;
+  constexpr int kLargestTermLog2 = 46;
   const auto bits = std::bit_cast<std::uint64_t>(x);
   const int biased = static_cast<int>(bits >> kMantissaBits & 0x7ff);
-  assert(biased != 0x7ff && biased < 1023 + 46);
+  if (biased >= 1023 + kLargestTermLog2) {
+    throw_bad_data("a term of a sum over rows exceeds 2^46: too large row weights");
+  }
   std::uint64_t mantissa = bits & ((std::uint64_t{1} << kMantissaBits) - 1);
   if (biased != 0) mantissa |= std::uint64_t{1} << kMantissaBits;
   const int exponent = std::max(biased, 1) - 1023 - kMantissaBits;

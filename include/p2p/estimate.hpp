@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "p2p/class_prior.hpp"
+#include "p2p/label_source.hpp"
+#include "p2p/row_source.hpp"
+
+namespace p2p {
+
+/// How the model was trained: softmax(z + b) models the posterior under the distribution of the
+/// training rows.
+struct Training {
+  enum class Loss : std::uint8_t {
+    kCrossEntropy,     ///< b = 0
+    kLogitAdjusted,    ///< b = tau log pi (Menon et al. 2021)
+    kBalancedSoftmax,  ///< b = log n (Ren et al. 2020)
+    kClassWeights,     ///< b = -log w
+    kOffset,           ///< b as given
+  };
+  Loss loss = Loss::kCrossEntropy;
+  double tau = 1.0;
+  std::vector<double> values;  ///< w or b, [C]
+};
+
+/// b, [C]. Error: counts missing, values of the wrong length, weights that are not positive.
+std::vector<double> training_offset(const Training& training, const std::vector<double>& counts,
+                                    std::int64_t classes);
+
+/// "ce", "la:1", "balanced-softmax", "weights" or "offset", for people.
+std::string describe(const Training& training);
+
+struct EstimateOptions {
+  Training training;
+  ScoreKind kind = ScoreKind::kAuto;
+  std::vector<double> counts;  ///< training images per class, or empty
+  std::vector<std::string> classes;
+  std::string rows = "train";
+  double temperature = 1.0;
+  double smoothing = 0;
+  std::optional<double> floor;
+  std::int64_t part = 1, parts = 1;
+  std::optional<std::int64_t> ignore_index;
+  std::vector<std::int64_t> excluded;
+  int threads = 1;
+  std::atomic<std::int64_t>* rows_done = nullptr;  ///< progress, for a display
+};
+
+struct Estimate {
+  ClassPrior prior;
+  std::int64_t n_ignored = 0;
+  bool kind_assumed = false;          ///< the kind was detected, not stated
+  std::vector<std::string> warnings;  ///< sentences for people
+};
+
+/// The effective prior of the rows of `scores` (Bhat et al., WACV 2025, arXiv 2412.16540; the
+/// estimator is also Kaldi's nnet-adjust-priors and abstention's source prior). `labels` (of the
+/// whole data set, whatever the part) may be null. Labels alone: their counts are the training
+/// counts. Labels and counts: rows of class c are weighted by pi_c N / m_c. One pass, O(N C);
+/// memory O(C * threads). Same bits for any number of threads.
+Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOptions& options);
+
+}  // namespace p2p

@@ -1,0 +1,191 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "kernels/kernels.hpp"
+#include "p2p/correct.hpp"
+#include "p2p/error.hpp"
+#include "scan/block_scan.hpp"
+#include "scan/kind_check.hpp"
+#include "scan/row_error.hpp"
+
+namespace p2p {
+namespace {
+
+constexpr double kLargestF16 = 65504;
+// Float64 posteriors are made for this many bytes of rows at a time, to stay in the cache.
+constexpr std::int64_t kPosteriorBytes = 256 << 10;
+
+bool keeps_kind(ScoreKind input, OutputKind output) {
+  switch (output) {
+    case OutputKind::kLogits:
+      return input == ScoreKind::kLogits;
+    case OutputKind::kProbs:
+      return input == ScoreKind::kProbs;
+    case OutputKind::kLogProbs:
+      return input == ScoreKind::kLogProbs;
+    case OutputKind::kLabels:
+      break;
+  }
+  return false;
+}
+
+// One thread's buffers and the transformation of its chunks.
+class Corrector {
+ public:
+  Corrector(const LogOffset& offset, const ApplyOptions& options)
+      : offset_(offset),
+        options_(options),
+        classes_(static_cast<std::int64_t>(offset.delta.size())),
+        offset_f32_(offset.delta.begin(), offset.delta.end()),
+        check_(options.kind, classes_),
+        largest_delta_(*std::ranges::max_element(offset.delta)) {
+    params_.inv_temperature = 1 / offset.temperature;
+    params_.offset = offset.delta.data();
+    params_.offset_f32 = offset_f32_.data();
+    params_.probabilities = options.kind == ScoreKind::kProbs;
+  }
+
+  // The corrected rows, valid until the next call.
+  const void* run(const Chunk& chunk) {
+    count_ = chunk.count;
+    data_ = chunk.data;
+    dtype_ = chunk.block->source->dtype();
+    row_max_.resize(static_cast<std::size_t>(count_));
+    row_sum_.resize(static_cast<std::size_t>(count_));
+    const bool add_only =
+        options_.output == OutputKind::kLogits && options_.kind != ScoreKind::kProbs;
+    if (options_.output == OutputKind::kLabels) {
+      labels(chunk);
+    } else if (offset_.is_identity() && keeps_kind(options_.kind, options_.output)) {
+      identity(chunk);
+    } else if (add_only) {
+      add(chunk);
+    } else {
+      posteriors(chunk);
+    }
+    check_.rows(chunk.data, dtype_, count_, row_max_.data(), row_sum_.data(),
+                chunk.block->source->name(), chunk.first);
+    if (chunk.last_of_block) check_.end_block();
+    return out_.data();
+  }
+
+ private:
+  [[nodiscard]] kernels::RowFacts facts(std::int64_t row = 0) {
+    return {row_max_.data() + row, row_sum_.data() + row};
+  }
+
+  void demand_good(const Chunk& chunk, std::int64_t bad) {
+    if (bad < 0) return;
+    const auto row_bytes = classes_ * static_cast<std::int64_t>(item_size(dtype_));
+    throw_bad_row(chunk.block->source->name(), chunk.first + bad,
+                  static_cast<const char*>(chunk.data) + bad * row_bytes, dtype_, classes_,
+                  options_.kind);
+  }
+
+  void* resize(std::int64_t bytes) {
+    out_.resize(static_cast<std::size_t>(bytes));
+    return out_.data();
+  }
+
+  [[nodiscard]] std::int64_t out_bytes() const {
+    return count_ * classes_ * static_cast<std::int64_t>(item_size(options_.dtype));
+  }
+
+  void labels(const Chunk& chunk) {
+    void* out = resize(count_ * static_cast<std::int64_t>(sizeof(std::int64_t)));
+    demand_good(chunk, kernels::argmax_rows(data_, dtype_, count_, classes_, params_,
+                                            static_cast<std::int64_t*>(out), facts()));
+  }
+
+  void identity(const Chunk& chunk) {
+    void* out = resize(
+        std::max(out_bytes(), count_ * classes_ * static_cast<std::int64_t>(item_size(dtype_))));
+    demand_good(chunk, kernels::add_offset(data_, dtype_, count_, classes_, params_, out, facts()));
+    kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
+  }
+
+  void add(const Chunk& chunk) {
+    void* out = resize(out_bytes());
+    const void* in = data_;
+    if (dtype_ != options_.dtype) {
+      kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
+      in = out;
+    }
+    demand_good(chunk,
+                kernels::add_offset(in, options_.dtype, count_, classes_, params_, out, facts()));
+    if (options_.dtype != DType::kF16) return;
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const double bound =
+          static_cast<double>(row_max_[static_cast<std::size_t>(i)]) * params_.inv_temperature +
+          largest_delta_;
+      if (bound <= kLargestF16) continue;
+      throw_bad_data(
+          fmt::format("'{}', row {} (counted from 0): the corrected score may reach {:.6g}, beyond "
+                      "float16 (65504); save the scores "
+                      "as float32, or write --output probs",
+                      chunk.block->source->name(), chunk.first + i, bound));
+    }
+  }
+
+  void posteriors(const Chunk& chunk) {
+    auto* out = static_cast<std::byte*>(resize(out_bytes()));
+    const bool log_out = options_.output != OutputKind::kProbs;
+    const auto row_bytes = classes_ * static_cast<std::int64_t>(item_size(dtype_));
+    const auto out_row = classes_ * static_cast<std::int64_t>(item_size(options_.dtype));
+    const std::int64_t step = std::max<std::int64_t>(
+        1, kPosteriorBytes / (classes_ * static_cast<std::int64_t>(sizeof(double))));
+    posterior_.resize(static_cast<std::size_t>(std::min(step, count_) * classes_));
+    for (std::int64_t done = 0; done < count_; done += step) {
+      const std::int64_t rows = std::min(step, count_ - done);
+      const std::int64_t bad =
+          kernels::softmax_rows(static_cast<const char*>(data_) + done * row_bytes, dtype_, rows,
+                                classes_, params_, log_out, posterior_.data(), facts(done));
+      demand_good(chunk, bad < 0 ? bad : done + bad);
+      kernels::convert(posterior_.data(), DType::kF64, rows * classes_, out + done * out_row,
+                       options_.dtype);
+    }
+  }
+
+  const LogOffset& offset_;
+  const ApplyOptions& options_;
+  std::int64_t classes_;
+  std::vector<float> offset_f32_;
+  KindCheck check_;
+  double largest_delta_;
+  kernels::SoftmaxParams params_;
+  std::vector<float> row_max_, row_sum_;
+  std::vector<std::byte> out_;
+  std::vector<double> posterior_;
+  // The chunk at hand.
+  const void* data_ = nullptr;
+  DType dtype_ = DType::kF32;
+  std::int64_t count_ = 0;
+};
+
+}  // namespace
+
+void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& options,
+             RowSink& sink) {
+  if (static_cast<std::int64_t>(offset.delta.size()) != scores.classes()) {
+    throw_bad_data(
+        fmt::format("'{}' has {} classes, but the prior has {}; use a prior of the same model",
+                    scores.sources().front()->name(), scores.classes(), offset.delta.size()));
+  }
+  ScanOptions scan{sink.random_access() ? options.threads : 1, options.rows_done};
+  const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
+  std::vector<std::unique_ptr<Corrector>> correctors;
+  for (std::size_t i = 0; i < workers; ++i) {
+    correctors.push_back(std::make_unique<Corrector>(offset, options));
+  }
+  scan_blocks(scores, plan_blocks(scores), scan, [&](int worker, const Chunk& chunk) {
+    const void* rows = correctors[static_cast<std::size_t>(worker)]->run(chunk);
+    sink.write(chunk.global_row, chunk.count, rows);
+  });
+}
+
+}  // namespace p2p

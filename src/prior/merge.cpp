@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "p2p/class_prior.hpp"
+#include "p2p/error.hpp"
+
+namespace p2p {
+namespace {
+
+template <class T>
+void demand_equal(const T& a, const T& b, const char* what) {
+  if (!(a == b)) {
+    throw_bad_data(fmt::format(
+        "priors that differ in {} cannot be merged; estimate all parts with the same options",
+        what));
+  }
+}
+
+bool same_file(const PriorInput& a, const PriorInput& b) {
+  return a.record.sha256 == b.record.sha256 && a.record.shape == b.record.shape &&
+         a.record.name == b.record.name;
+}
+
+void refuse_overlap(const PriorInput& a, const PriorInput& b) {
+  if (!same_file(a, b)) return;
+  if (a.parts != b.parts) {
+    throw_bad_data(fmt::format(
+        "'{}' was cut into {} parts for one prior and into {} for another; cut it alike",
+        a.record.name, a.parts, b.parts));
+  }
+  if (a.part == b.part) {
+    throw_bad_data(fmt::format("part {} of {} of '{}' is given twice; its rows would count double",
+                               a.part, a.parts, a.record.name));
+  }
+}
+
+}  // namespace
+
+ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
+  const PriorSettings& s = a.settings;
+  const PriorSettings& t = b.settings;
+  demand_equal(a.n_classes(), b.n_classes(), "the number of classes");
+  demand_equal(s.classes, t.classes, "class names");
+  demand_equal(s.counts, t.counts, "training counts");
+  demand_equal(s.training_offset, t.training_offset, "the training offset");
+  demand_equal(s.temperature, t.temperature, "temperature");
+  demand_equal(s.input_kind, t.input_kind, "the kind of input (logits, probs, log-probs)");
+  demand_equal(s.weighted, t.weighted, "whether rows were weighted");
+  demand_equal(s.rows, t.rows, "where the rows come from (--rows)");
+  demand_equal(s.smoothing, t.smoothing, "smoothing");
+  demand_equal(s.floor, t.floor, "the floor");
+  demand_equal(s.excluded, t.excluded, "excluded classes");
+  demand_equal(s.trained_with, t.trained_with, "the training loss");
+  for (const PriorInput& x : a.inputs) {
+    for (const PriorInput& y : b.inputs) refuse_overlap(x, y);
+  }
+  PosteriorSum sums = PosteriorSum::load(a.sums);
+  sums.merge(PosteriorSum::load(b.sums));
+  std::vector<PriorInput> inputs = a.inputs;
+  inputs.insert(inputs.end(), b.inputs.begin(), b.inputs.end());
+  return finish_prior(a.settings, sums, std::move(inputs));
+}
+
+std::vector<std::string> missing_parts(const ClassPrior& prior) {
+  std::map<std::pair<std::string, std::string>, std::pair<std::int64_t, std::set<std::int64_t>>>
+      found;
+  for (const PriorInput& input : prior.inputs) {
+    auto& [parts, have] = found[{input.record.name, input.record.sha256}];
+    parts = input.parts;
+    have.insert(input.part);
+  }
+  constexpr std::size_t kShown = 20;
+  std::vector<std::string> result;
+  for (const auto& [file, cut] : found) {
+    const auto& [parts, have] = cut;
+    const auto missing = static_cast<std::size_t>(parts) - have.size();
+    if (missing == 0) continue;
+    std::vector<std::string> shown;
+    for (std::int64_t part = 1; part <= parts && shown.size() < kShown; ++part) {
+      if (!have.contains(part)) shown.push_back(std::to_string(part));
+    }
+    result.push_back(fmt::format("'{}': {} of {} parts missing: {}{}", file.first, missing, parts,
+                                 fmt::join(shown, ", "), missing > shown.size() ? ", ..." : ""));
+  }
+  return result;
+}
+
+}  // namespace p2p

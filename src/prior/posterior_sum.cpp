@@ -1,0 +1,260 @@
+#include "p2p/posterior_sum.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <numeric>
+
+#include "core/exact_sum.hpp"
+#include "kernels/kernels.hpp"
+#include "p2p/error.hpp"
+#include "scan/kind_check.hpp"
+#include "scan/row_error.hpp"
+
+namespace p2p {
+namespace {
+
+constexpr std::int64_t kTile = kernels::kTileRows;
+// Rows per kernel call, so that per-row facts stay in the first-level cache.
+constexpr std::int64_t kStep = 256;
+static_assert(kBlockRows % kTile == 0 && kStep % kTile == 0);
+
+struct AlignedBytes {
+  explicit AlignedBytes(std::int64_t bytes)
+      : data(::operator new (static_cast<std::size_t>(bytes), std::align_val_t{64})) {}
+  ~AlignedBytes() { ::operator delete (data, std::align_val_t{64}); }
+  AlignedBytes(const AlignedBytes&) = delete;
+  AlignedBytes& operator=(const AlignedBytes&) = delete;
+  void* data;
+};
+
+}  // namespace
+
+struct PosteriorSum::Impl {
+  Impl(std::int64_t n_classes, const PosteriorModel& posterior_model)
+      : classes(n_classes),
+        model(posterior_model),
+        offset_f32(model.offset.begin(), model.offset.end()),
+        check(model.kind, n_classes),
+        posterior(size()),
+        squared(size()),
+        own(size()),
+        label_rows(size(), 0) {
+    assert(model.offset.empty() || model.offset.size() == size());
+  }
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(classes); }
+
+  void add_tiles(const RowBlock& rows);
+  void keep(const RowBlock& rows, std::int64_t first, std::int64_t count);
+  void flush_kept();
+  void close();
+  void allocate();
+
+  std::int64_t classes;
+  PosteriorModel model;
+  std::vector<float> offset_f32;
+  KindCheck check;
+
+  std::int64_t rows = 0;
+  ExactSums posterior, squared, own;
+  std::vector<std::int64_t> label_rows;
+
+  // The open block, allocated at the first row.
+  std::unique_ptr<AlignedBytes> scratch;
+  std::vector<double> block_posterior, block_squared, block_own;
+  std::int64_t block_rows = 0;  // kept rows included
+  std::vector<double> row_own;
+  std::vector<float> row_max, row_sum;
+
+  // Rows that do not fill a tile yet.
+  std::vector<std::byte> kept;
+  std::vector<double> kept_weights;
+  std::vector<std::int32_t> kept_labels;
+  DType kept_dtype = DType::kF32;
+  std::int64_t kept_rows = 0;
+  std::string kept_name;
+  std::int64_t kept_first = 0;
+};
+
+void PosteriorSum::Impl::allocate() {
+  if (scratch) return;
+  scratch = std::make_unique<AlignedBytes>(kernels::softmax_sum_scratch(classes));
+  block_posterior.assign(size(), 0.0);
+  block_squared.assign(size(), 0.0);
+  block_own.assign(size(), 0.0);
+  row_own.resize(kStep);
+  row_max.resize(kStep);
+  row_sum.resize(kStep);
+  kept_weights.resize(kTile);
+  kept_labels.resize(kTile);
+}
+
+void PosteriorSum::Impl::add_tiles(const RowBlock& block) {
+  kernels::SoftmaxParams params;
+  params.inv_temperature = 1.0 / model.temperature;
+  params.probabilities = model.kind == ScoreKind::kProbs;
+  if (!model.offset.empty()) {
+    params.offset = model.offset.data();
+    params.offset_f32 = offset_f32.data();
+  }
+  const auto row_bytes = classes * static_cast<std::int64_t>(item_size(block.dtype));
+  for (std::int64_t done = 0; done < block.count; done += kStep) {
+    const std::int64_t count = std::min(kStep, block.count - done);
+    const char* data = static_cast<const char*>(block.data) + done * row_bytes;
+    const double* weights = block.weights == nullptr ? nullptr : block.weights + done;
+    const std::int32_t* labels = block.labels == nullptr ? nullptr : block.labels + done;
+    const std::int64_t bad = kernels::softmax_sum(
+        data, block.dtype, count, classes, params, weights, labels, block_posterior.data(),
+        block_squared.data(), row_own.data(), {row_max.data(), row_sum.data()}, scratch->data);
+    const std::int64_t first_row = block.first_row + done;
+    if (bad >= 0) {
+      throw_bad_row(*block.name, first_row + bad, data + bad * row_bytes, block.dtype, classes,
+                    model.kind);
+    }
+    check.rows(data, block.dtype, count, row_max.data(), row_sum.data(), *block.name, first_row);
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (weights != nullptr && weights[i] == 0) continue;
+      ++rows;
+      if (labels == nullptr || labels[i] < 0) continue;
+      const auto label = static_cast<std::size_t>(labels[i]);
+      ++label_rows[label];
+      block_own[label] += row_own[static_cast<std::size_t>(i)];
+    }
+  }
+}
+
+void PosteriorSum::Impl::keep(const RowBlock& block, std::int64_t first, std::int64_t count) {
+  const auto row_bytes = classes * static_cast<std::int64_t>(item_size(block.dtype));
+  if (kept_rows == 0) {
+    kept_dtype = block.dtype;
+    kept_name = *block.name;
+    kept_first = block.first_row + first;
+    kept.resize(static_cast<std::size_t>(kTile * row_bytes));
+  }
+  assert(kept_dtype == block.dtype && kept_rows + count <= kTile);
+  std::memcpy(kept.data() + kept_rows * row_bytes,
+              static_cast<const char*>(block.data) + first * row_bytes,
+              static_cast<std::size_t>(count * row_bytes));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(kept_rows + i);
+    kept_weights[at] = block.weights == nullptr ? 1.0 : block.weights[first + i];
+    kept_labels[at] = block.labels == nullptr ? -1 : block.labels[first + i];
+  }
+  kept_rows += count;
+}
+
+void PosteriorSum::Impl::flush_kept() {
+  if (kept_rows == 0) return;
+  add_tiles({.data = kept.data(),
+             .dtype = kept_dtype,
+             .count = kept_rows,
+             .weights = kept_weights.data(),
+             .labels = kept_labels.data(),
+             .name = &kept_name,
+             .first_row = kept_first});
+  kept_rows = 0;
+}
+
+void PosteriorSum::Impl::close() {
+  flush_kept();
+  if (block_rows == 0) return;
+  posterior.add(block_posterior);
+  squared.add(block_squared);
+  own.add(block_own);
+  std::ranges::fill(block_posterior, 0.0);
+  std::ranges::fill(block_squared, 0.0);
+  std::ranges::fill(block_own, 0.0);
+  block_rows = 0;
+  check.end_block();
+}
+
+PosteriorSum::PosteriorSum(std::int64_t classes, const PosteriorModel& model)
+    : impl_(std::make_unique<Impl>(classes, model)) {}
+PosteriorSum::~PosteriorSum() = default;
+PosteriorSum::PosteriorSum(PosteriorSum&&) noexcept = default;
+PosteriorSum& PosteriorSum::operator=(PosteriorSum&&) noexcept = default;
+
+void PosteriorSum::update(const RowBlock& rows) {
+  static const std::string kUnnamed = "scores";
+  Impl& impl = *impl_;
+  impl.allocate();
+  RowBlock block = rows;
+  if (block.name == nullptr) block.name = &kUnnamed;
+  if (impl.kept_rows > 0 && impl.kept_dtype != block.dtype) {
+    throw_usage("the element type changed inside a block; call end_block() between data sets");
+  }
+  const auto row_bytes = impl.classes * static_cast<std::int64_t>(item_size(block.dtype));
+  for (std::int64_t done = 0; done < block.count;) {
+    const std::int64_t left = block.count - done;
+    std::int64_t taken = 0;
+    if (impl.kept_rows > 0 || left < kTile) {
+      taken = std::min(left, kTile - impl.kept_rows);
+      impl.keep(block, done, taken);
+      if (impl.kept_rows == kTile) impl.flush_kept();
+    } else {
+      taken = std::min(left, kBlockRows - impl.block_rows) / kTile * kTile;
+      impl.add_tiles({.data = static_cast<const char*>(block.data) + done * row_bytes,
+                      .dtype = block.dtype,
+                      .count = taken,
+                      .weights = block.weights == nullptr ? nullptr : block.weights + done,
+                      .labels = block.labels == nullptr ? nullptr : block.labels + done,
+                      .name = block.name,
+                      .first_row = block.first_row + done});
+    }
+    impl.block_rows += taken;
+    done += taken;
+    if (impl.block_rows == kBlockRows) impl.close();
+  }
+}
+
+void PosteriorSum::end_block() { impl_->close(); }
+
+void PosteriorSum::merge(const PosteriorSum& other) {
+  assert(impl_->block_rows == 0 && other.impl_->block_rows == 0);
+  if (classes() != other.classes())
+    throw_usage("sums over different numbers of classes cannot be merged");
+  impl_->rows += other.impl_->rows;
+  impl_->posterior.merge(other.impl_->posterior);
+  impl_->squared.merge(other.impl_->squared);
+  impl_->own.merge(other.impl_->own);
+  for (std::size_t c = 0; c < impl_->label_rows.size(); ++c) {
+    impl_->label_rows[c] += other.impl_->label_rows[c];
+  }
+}
+
+std::int64_t PosteriorSum::classes() const { return impl_->classes; }
+std::int64_t PosteriorSum::rows() const { return impl_->rows; }
+std::vector<std::int64_t> PosteriorSum::label_rows() const { return impl_->label_rows; }
+std::vector<double> PosteriorSum::posterior() const { return impl_->posterior.values(); }
+std::vector<double> PosteriorSum::posterior_squared() const { return impl_->squared.values(); }
+std::vector<double> PosteriorSum::own_class() const { return impl_->own.values(); }
+
+PosteriorSum::State PosteriorSum::save() const {
+  assert(impl_->block_rows == 0);
+  const auto text = [](const ExactSums& sums) {
+    std::vector<std::string> result(sums.size());
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = sums.to_hex(i);
+    return result;
+  };
+  return {impl_->rows, impl_->label_rows, text(impl_->posterior), text(impl_->squared),
+          text(impl_->own)};
+}
+
+PosteriorSum PosteriorSum::load(const State& state) {
+  const std::size_t size = state.label_rows.size();
+  PosteriorSum result(static_cast<std::int64_t>(size), {});
+  const auto parse = [size](const std::vector<std::string>& text, ExactSums& sums) {
+    if (text.size() != size) throw_bad_data("the saved sums differ in length");
+    for (std::size_t i = 0; i < size; ++i) sums.set_hex(i, text[i]);
+  };
+  parse(state.posterior, result.impl_->posterior);
+  parse(state.posterior_squared, result.impl_->squared);
+  parse(state.own_class, result.impl_->own);
+  result.impl_->rows = state.rows;
+  result.impl_->label_rows = state.label_rows;
+  return result;
+}
+
+}  // namespace p2p

@@ -1,0 +1,293 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "core/exact_sum.hpp"
+#include "p2p/class_prior.hpp"
+#include "p2p/error.hpp"
+#include "p2p/version.hpp"
+
+namespace p2p {
+namespace {
+
+constexpr int kFormatVersion = 1;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+using Json = nlohmann::json;
+
+// --- writing: one key a line, one array a line, 17 significant digits ---
+
+std::string quoted(const std::string& text) { return Json(text).dump(); }
+
+// JSON has no infinities and no NaN; the reader of a key knows which of them its null stands for.
+std::string number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.17g}", value) : "null";
+}
+
+template <class T, class F>
+std::string array(const std::vector<T>& values, F&& text) {
+  std::string result = "[";
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) result += ", ";
+    result += text(values[i]);
+  }
+  return result + "]";
+}
+std::string array(const std::vector<double>& values) { return array(values, number); }
+std::string array(const std::vector<std::int64_t>& values) {
+  return array(values, [](std::int64_t v) { return std::to_string(v); });
+}
+std::string array(const std::vector<std::string>& values) { return array(values, quoted); }
+
+std::string input_text(const PriorInput& input) {
+  return fmt::format(
+      R"({{"name": {}, "shape": {}, "sha256": {}, "sha256_sampled": {}, "part": "{}/{}"}})",
+      quoted(input.record.name), array(input.record.shape), quoted(input.record.sha256),
+      input.record.sha256_sampled, input.part, input.parts);
+}
+
+// --- reading ---
+
+class Reader {
+ public:
+  Reader(const Json& json, std::string name) : json_(json), name_(std::move(name)) {}
+
+  [[noreturn]] void fail(const std::string& key, const std::string& expected) const {
+    throw_bad_data(fmt::format(
+        "'{}' is not a usable prior file: \"{}\" must be {}; make it anew with p2p estimate", name_,
+        key, expected));
+  }
+
+  [[nodiscard]] const Json& at(const std::string& key) const {
+    const auto it = json_.find(key);
+    if (it == json_.end()) fail(key, "present");
+    return *it;
+  }
+
+  [[nodiscard]] std::string text(const std::string& key) const {
+    const Json& value = at(key);
+    if (!value.is_string()) fail(key, "a string");
+    return value.get<std::string>();
+  }
+
+  [[nodiscard]] std::int64_t integer(const std::string& key, std::int64_t low) const {
+    const Json& value = at(key);
+    if (!value.is_number_integer() || value.get<std::int64_t>() < low) {
+      fail(key, fmt::format("an integer of at least {}", low));
+    }
+    return value.get<std::int64_t>();
+  }
+
+  [[nodiscard]] bool boolean(const std::string& key) const {
+    const Json& value = at(key);
+    if (!value.is_boolean()) fail(key, "true or false");
+    return value.get<bool>();
+  }
+
+  [[nodiscard]] double real(const std::string& key) const {
+    const Json& value = at(key);
+    if (!value.is_number()) fail(key, "a number");
+    return value.get<double>();
+  }
+
+  /// `null_value`: what a null element means.
+  [[nodiscard]] std::vector<double> reals(const std::string& key, std::int64_t size,
+                                          double null_value) const {
+    return values<double>(key, size, "numbers", [&](const Json& item, double& out) {
+      if (item.is_null() && !std::isfinite(null_value))
+        out = null_value;
+      else if (item.is_number())
+        out = item.get<double>();
+      else
+        return false;
+      return true;
+    });
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> integers(const std::string& key,
+                                                   std::int64_t size) const {
+    return values<std::int64_t>(key, size, "integers", [](const Json& item, std::int64_t& out) {
+      if (!item.is_number_integer()) return false;
+      out = item.get<std::int64_t>();
+      return out >= 0;
+    });
+  }
+
+  [[nodiscard]] std::vector<std::string> texts(const std::string& key, std::int64_t size) const {
+    return values<std::string>(key, size, "strings", [](const Json& item, std::string& out) {
+      if (!item.is_string()) return false;
+      out = item.get<std::string>();
+      return true;
+    });
+  }
+
+ private:
+  // size -1: any.
+  template <class T, class F>
+  std::vector<T> values(const std::string& key, std::int64_t size, const char* what,
+                        F&& read) const {
+    const Json& list = at(key);
+    if (!list.is_array() || (size >= 0 && static_cast<std::int64_t>(list.size()) != size)) {
+      fail(key, size >= 0 ? fmt::format("an array of {} {}", size, what)
+                          : fmt::format("an array of {}", what));
+    }
+    std::vector<T> result(list.size());
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      if (!read(list[i], result[i]))
+        fail(key, fmt::format("an array of {}, but element {} is not", what, i));
+    }
+    return result;
+  }
+
+  const Json& json_;
+  std::string name_;
+};
+
+ScoreKind parse_kind(const Reader& reader) {
+  const std::string text = reader.text("input_kind");
+  for (const ScoreKind kind : {ScoreKind::kLogits, ScoreKind::kProbs, ScoreKind::kLogProbs}) {
+    if (text == kind_name(kind)) return kind;
+  }
+  reader.fail("input_kind", "logits, probs or log-probs");
+}
+
+PriorInput parse_input(const Json& json, const std::string& name) {
+  const Reader reader(json, name);
+  PriorInput input;
+  input.record.name = reader.text("name");
+  input.record.shape = reader.integers("shape", -1);
+  input.record.sha256 = reader.text("sha256");
+  input.record.sha256_sampled = reader.boolean("sha256_sampled");
+  const std::string part = reader.text("part");
+  char slash = 0;
+  int used = 0;
+  if (std::sscanf(part.c_str(), "%ld%c%ld%n", &input.part, &slash, &input.parts, &used) != 3 ||
+      slash != '/' || static_cast<std::size_t>(used) != part.size() || input.part < 1 ||
+      input.part > input.parts) {
+    reader.fail("part", "of the form K/N");
+  }
+  return input;
+}
+
+void demand_distribution(const Reader& reader, const char* key, const std::vector<double>& values) {
+  constexpr double kTolerance = 1e-6;
+  double total = 0;
+  for (const double value : values) {
+    if (std::isnan(value)) continue;
+    if (!(value > 0 && value <= 1)) reader.fail(key, "positive numbers of at most 1");
+    total += value;
+  }
+  if (std::abs(total - 1) > kTolerance)
+    reader.fail(key, fmt::format("numbers that sum to 1, not {:.9g}", total));
+}
+
+}  // namespace
+
+std::string write_prior(const ClassPrior& prior) {
+  const PriorSettings& s = prior.settings;
+  std::string out = "{\n";
+  const auto add = [&out](const char* key, const std::string& value) {
+    out += fmt::format("  \"{}\": {},\n", key, value);
+  };
+  add("format", quoted("p2p-prior"));
+  add("version", std::to_string(kFormatVersion));
+  add("tool_version", quoted(kVersion));
+  add("n_classes", std::to_string(prior.n_classes()));
+  add("n_rows", std::to_string(prior.n_rows));
+  add("classes", s.classes.empty() ? "null" : array(s.classes));
+  add("rows", quoted(s.rows));
+  add("input_kind", quoted(std::string(kind_name(s.input_kind))));
+  add("temperature", number(s.temperature));
+  add("trained_with", quoted(s.trained_with));
+  add("weighted", s.weighted ? "true" : "false");
+  add("smoothing", number(s.smoothing));
+  add("floor", s.floor ? number(*s.floor) : "null");
+  add("excluded", array(s.excluded));
+  add("effective", array(prior.effective));
+  add("residual", array(prior.residual));
+  add("empirical", prior.empirical.empty() ? "null" : array(prior.empirical));
+  add("counts", s.counts.empty() ? "null" : array(s.counts));
+  add("training_offset", array(s.training_offset));
+  add("log_q_stderr", array(prior.log_q_stderr));
+  add("floored", array(prior.floored));
+  add("uncovered", array(prior.uncovered));
+  add("inputs", array(prior.inputs, input_text));
+  out += fmt::format(
+      "  \"sums\": {{\n    \"unit_log2\": {},\n    \"label_rows\": {},\n    \"posterior\": {},\n   "
+      " "
+      "\"posterior_squared\": {},\n    \"own_class\": {}\n  }}\n}}\n",
+      -ExactSums::kUnitLog2, array(prior.sums.label_rows), array(prior.sums.posterior),
+      array(prior.sums.posterior_squared), array(prior.sums.own_class));
+  return out;
+}
+
+ClassPrior parse_prior(const std::string& text, const std::string& name) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.value("format", Json()) != Json("p2p-prior")) {
+    throw_bad_data(
+        fmt::format("'{}' is not a prior file (JSON with \"format\": \"p2p-prior\"); make one with "
+                    "p2p estimate",
+                    name));
+  }
+  const Reader reader(json, name);
+  if (const std::int64_t version = reader.integer("version", 1); version > kFormatVersion) {
+    throw_bad_data(fmt::format(
+        "'{}' has prior format version {}, but this p2p {} reads up to {}; use a newer p2p", name,
+        version, kVersion, kFormatVersion));
+  }
+  constexpr std::int64_t kLeastClasses = 2;
+  const std::int64_t classes = reader.integer("n_classes", kLeastClasses);
+  ClassPrior prior;
+  PriorSettings& s = prior.settings;
+  prior.n_rows = reader.integer("n_rows", 1);
+  if (!reader.at("classes").is_null()) s.classes = reader.texts("classes", classes);
+  s.rows = reader.text("rows");
+  s.input_kind = parse_kind(reader);
+  s.temperature = reader.real("temperature");
+  if (!(s.temperature > 0) || !std::isfinite(s.temperature))
+    reader.fail("temperature", "a positive number");
+  s.trained_with = reader.text("trained_with");
+  s.weighted = reader.boolean("weighted");
+  s.smoothing = reader.real("smoothing");
+  if (!reader.at("floor").is_null()) s.floor = reader.real("floor");
+  s.excluded = reader.integers("excluded", -1);
+  if (!reader.at("counts").is_null()) s.counts = reader.reals("counts", classes, 0);
+  s.training_offset = reader.reals("training_offset", classes, -kInfinity);
+  prior.effective = reader.reals("effective", classes, 0);
+  demand_distribution(reader, "effective", prior.effective);
+  prior.residual = reader.reals("residual", classes, kNaN);
+  demand_distribution(reader, "residual", prior.residual);
+  if (!s.counts.empty()) prior.empirical = normalised(s.counts, "'" + name + "', counts");
+  prior.log_q_stderr = reader.reals("log_q_stderr", classes, kNaN);
+  prior.floored = reader.integers("floored", -1);
+  prior.uncovered = reader.integers("uncovered", -1);
+  if (!reader.at("inputs").is_array()) reader.fail("inputs", "an array");
+  for (const Json& input : reader.at("inputs")) {
+    if (!input.is_object()) reader.fail("inputs", "an array of objects");
+    prior.inputs.push_back(parse_input(input, name));
+  }
+  if (!reader.at("sums").is_object()) reader.fail("sums", "an object");
+  const Reader sums(reader.at("sums"), name);
+  if (sums.at("unit_log2") != Json(-ExactSums::kUnitLog2)) {
+    sums.fail("unit_log2", std::to_string(-ExactSums::kUnitLog2));
+  }
+  prior.sums.rows = prior.n_rows;
+  prior.sums.label_rows = sums.integers("label_rows", classes);
+  prior.sums.posterior = sums.texts("posterior", classes);
+  prior.sums.posterior_squared = sums.texts("posterior_squared", classes);
+  prior.sums.own_class = sums.texts("own_class", classes);
+  for (std::int64_t c = 0; c < classes; ++c) {
+    if (std::isnan(prior.residual[static_cast<std::size_t>(c)]) == prior.is_corrected(c)) {
+      reader.fail(
+          "residual",
+          fmt::format("null exactly for excluded classes and classes without images; see class {}",
+                      c));
+    }
+  }
+  return prior;
+}
+
+}  // namespace p2p

@@ -1,0 +1,94 @@
+#include <fmt/core.h>
+
+#include <cmath>
+#include <limits>
+
+#include "p2p/error.hpp"
+#include "p2p/estimate.hpp"
+
+namespace p2p {
+namespace {
+
+void demand_counts(const std::vector<double>& counts, const char* loss) {
+  if (counts.empty()) {
+    throw_usage(
+        fmt::format("--trained-with {} needs the training counts: give --counts, or --labels of "
+                    "the whole data set",
+                    loss));
+  }
+}
+
+void demand_length(const std::vector<double>& values, std::int64_t classes, const char* what) {
+  if (static_cast<std::int64_t>(values.size()) != classes) {
+    throw_bad_data(fmt::format("--trained-with {}: {} values for {} classes; give one per class",
+                               what, values.size(), classes));
+  }
+}
+
+}  // namespace
+
+std::string describe(const Training& training) {
+  switch (training.loss) {
+    case Training::Loss::kCrossEntropy:
+      return "ce";
+    case Training::Loss::kLogitAdjusted:
+      return fmt::format("la:{}", training.tau);
+    case Training::Loss::kBalancedSoftmax:
+      return "balanced-softmax";
+    case Training::Loss::kClassWeights:
+      return "weights";
+    case Training::Loss::kOffset:
+      return "offset";
+  }
+  return "";
+}
+
+std::vector<double> training_offset(const Training& training, const std::vector<double>& counts,
+                                    std::int64_t classes) {
+  std::vector<double> b(static_cast<std::size_t>(classes), 0.0);
+  switch (training.loss) {
+    case Training::Loss::kCrossEntropy:
+      break;
+    case Training::Loss::kLogitAdjusted: {
+      demand_counts(counts, "la");
+      if (!std::isfinite(training.tau)) throw_usage("--trained-with la:TAU needs a finite TAU");
+      if (training.tau == 0) break;
+      const std::vector<double> pi = normalised(counts, "counts");
+      for (std::size_t c = 0; c < b.size(); ++c) {
+        b[c] =
+            pi[c] > 0 ? training.tau * std::log(pi[c]) : -std::numeric_limits<double>::infinity();
+      }
+      break;
+    }
+    case Training::Loss::kBalancedSoftmax:
+      demand_counts(counts, "balanced-softmax");
+      for (std::size_t c = 0; c < b.size(); ++c) b[c] = std::log(counts[c]);
+      break;
+    case Training::Loss::kClassWeights:
+      demand_length(training.values, classes, "weights");
+      for (std::size_t c = 0; c < b.size(); ++c) {
+        const double w = training.values[c];
+        if (!(w > 0) || !std::isfinite(w)) {
+          throw_bad_data(fmt::format(
+              "--trained-with weights: class {} has weight {}; weights must be positive and finite",
+              c, w));
+        }
+        b[c] = -std::log(w);
+      }
+      break;
+    case Training::Loss::kOffset:
+      demand_length(training.values, classes, "offset");
+      for (std::size_t c = 0; c < b.size(); ++c) {
+        if (!std::isfinite(training.values[c])) {
+          throw_bad_data(
+              fmt::format("--trained-with offset: class {} has offset {}; offsets must be finite",
+                          c, training.values[c]));
+        }
+      }
+      b = training.values;
+      break;
+  }
+  return b;
+}
+
+}  // namespace p2p

@@ -1,0 +1,89 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "p2p/error.hpp"
+#include "p2p/score_kind.hpp"
+#include "scan/kind_check.hpp"
+
+namespace p2p {
+namespace {
+
+constexpr std::int64_t kSampleBytes = 8 << 20;
+constexpr std::int64_t kSampleRowsAtLeast = 16;
+
+// A source that cannot be rewound, with its first rows kept so that they can be read once more.
+class ReplaySource final : public RowSource {
+ public:
+  ReplaySource(std::unique_ptr<RowSource> inner, std::vector<char> head, std::int64_t head_rows)
+      : inner_(std::move(inner)), head_(std::move(head)), head_rows_(head_rows) {}
+
+  std::int64_t rows() const override { return inner_->rows(); }
+  std::int64_t classes() const override { return inner_->classes(); }
+  DType dtype() const override { return inner_->dtype(); }
+  std::vector<std::int64_t> shape() const override { return inner_->shape(); }
+  int class_axis() const override { return inner_->class_axis(); }
+  const std::string& name() const override { return inner_->name(); }
+  std::vector<std::string> class_names() const override { return inner_->class_names(); }
+  bool random_access() const override { return false; }
+  bool rewindable() const override { return false; }
+  InputRecord record() override { return inner_->record(); }
+
+  void read(std::int64_t first, std::int64_t count, void* out) override {
+    const auto row_bytes = classes() * static_cast<std::int64_t>(item_size(dtype()));
+    const std::int64_t kept = std::clamp(head_rows_ - first, std::int64_t{0}, count);
+    if (kept > 0) {
+      std::memcpy(out, head_.data() + first * row_bytes,
+                  static_cast<std::size_t>(kept * row_bytes));
+    }
+    if (count > kept) {
+      inner_->read(first + kept, count - kept, static_cast<char*>(out) + kept * row_bytes);
+    }
+  }
+
+ private:
+  std::unique_ptr<RowSource> inner_;
+  std::vector<char> head_;
+  std::int64_t head_rows_;
+};
+
+}  // namespace
+
+ScoreKind detect_kind(ScoreSet& set) {
+  RowSource& source = *set.sources().front();
+  const std::int64_t classes = source.classes();
+  const auto row_bytes = classes * static_cast<std::int64_t>(item_size(source.dtype()));
+  const std::int64_t rows =
+      std::min({source.rows(), kBlockRows, std::max(kSampleBytes / row_bytes, kSampleRowsAtLeast)});
+  std::vector<char> head(static_cast<std::size_t>(rows * row_bytes));
+  source.read(0, rows, head.data());
+
+  std::int64_t probs = 0;
+  std::int64_t log_probs = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const RowLook look = look_at_row(head.data() + i * row_bytes, source.dtype(), classes);
+    probs += look.probs ? 1 : 0;
+    log_probs += look.log_probs ? 1 : 0;
+  }
+  const std::string name = source.name();
+  if (!source.rewindable()) {
+    set.replace_front([&](std::unique_ptr<RowSource> inner) {
+      return std::make_unique<ReplaySource>(std::move(inner), std::move(head), rows);
+    });
+  }
+  if (probs == rows) return ScoreKind::kProbs;
+  if (log_probs == rows) return ScoreKind::kLogProbs;
+  const std::int64_t lookalikes = std::max(probs, log_probs);
+  if (lookalikes >= 2 && lookalikes * KindCheck::kLookalikeShare > rows) {
+    throw_bad_data(fmt::format(
+        "'{}': {} of the first {} rows hold {}, the others do not; separate the two, or say what "
+        "they are with --input",
+        name, lookalikes, rows, probs >= log_probs ? "probabilities" : "log-probabilities"));
+  }
+  return ScoreKind::kLogits;
+}
+
+}  // namespace p2p

@@ -1,0 +1,118 @@
+#include "scan/kind_check.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/element.hpp"
+#include "p2p/error.hpp"
+#include "p2p/score_kind.hpp"
+
+namespace p2p {
+namespace {
+
+// Rounding of stored probabilities may push a value above 1, of stored log-probabilities above 0,
+// by this much.
+constexpr double kRangeTolerance = 1e-5;
+constexpr double kRangeTolerance16 = 1e-2;
+constexpr double kLargestF16 = 65504;
+
+bool is_16_bit(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16; }
+double sum_tolerance(DType dtype) { return is_16_bit(dtype) ? kSumTolerance16 : kSumTolerance; }
+double range_tolerance(DType dtype) {
+  return is_16_bit(dtype) ? kRangeTolerance16 : kRangeTolerance;
+}
+
+double sum_of_exp(const void* row, DType dtype, std::int64_t classes) {
+  double sum = 0;
+  if (dtype == DType::kF32) {
+    const auto* values = static_cast<const float*>(row);
+    for (std::int64_t c = 0; c < classes; ++c) sum += static_cast<double>(std::exp(values[c]));
+  } else {
+    for (std::int64_t c = 0; c < classes; ++c) sum += std::exp(load_element(row, dtype, c));
+  }
+  return sum;
+}
+
+}  // namespace
+
+RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept {
+  double low = 0;
+  double high = load_element(row, dtype, 0);
+  double sum = 0;
+  for (std::int64_t c = 0; c < classes; ++c) {
+    const double value = load_element(row, dtype, c);
+    low = std::min(low, value);
+    high = std::max(high, value);
+    sum += value;
+  }
+  RowLook look;
+  look.probs =
+      low >= 0 && high <= 1 + range_tolerance(dtype) && std::abs(sum - 1) <= sum_tolerance(dtype);
+  look.log_probs = high <= range_tolerance(dtype) &&
+                   std::abs(sum_of_exp(row, dtype, classes) - 1) <= sum_tolerance(dtype);
+  return look;
+}
+
+void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const float* max,
+                     const float* sum, const std::string& name, std::int64_t first_row) {
+  const auto row_bytes = classes_ * static_cast<std::int64_t>(item_size(dtype));
+  const double tolerance = sum_tolerance(dtype);
+  const double range = range_tolerance(dtype);
+  const auto looks = [&](std::int64_t i) {
+    return look_at_row(static_cast<const char*>(data) + i * row_bytes, dtype, classes_);
+  };
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double high = max[i];
+    const double total = sum[i];
+    const std::int64_t row = first_row + i;
+    if (kind_ == ScoreKind::kProbs) {
+      if (high > 1 + range || !(std::abs(total - 1) <= tolerance)) {
+        throw_bad_data(
+            fmt::format("'{}', row {} (counted from 0) sums to {:.6g} with maximum {:.6g}, so it "
+                        "does not hold probabilities as the "
+                        "rest was taken to; do not mix kinds, or say --input logits",
+                        name, row, total, high));
+      }
+      continue;
+    }
+    if (kind_ == ScoreKind::kLogProbs) {
+      if (high > range || !looks(i).log_probs) {
+        throw_bad_data(
+            fmt::format("'{}', row {} (counted from 0) has exponentials that do not sum to 1, so "
+                        "it does not hold log-probabilities "
+                        "as the rest was taken to; do not mix kinds, or say --input logits",
+                        name, row));
+      }
+      continue;
+    }
+    if (dtype == DType::kF16 && high >= kLargestF16) {
+      throw_bad_data(
+          fmt::format("'{}', row {} (counted from 0) reaches 65504, the largest float16: the "
+                      "scores saturated; save them as float32",
+                      name, row));
+    }
+    // Only rows whose facts allow it are looked at in full.
+    const bool may_be_probs =
+        high >= 0 && high <= 1 + range && std::abs(total - 1) <= 2 * tolerance;
+    const bool may_be_log_probs =
+        high <= range && high >= -std::log(static_cast<double>(classes_)) - 1;
+    if (!may_be_probs && !may_be_log_probs) continue;
+    const RowLook look = looks(i);
+    probs_ += look.probs ? 1 : 0;
+    log_probs_ += look.log_probs ? 1 : 0;
+  }
+  rows_ += count;
+  const std::int64_t lookalikes = std::max(probs_, log_probs_);
+  if (rows_ >= 16 && lookalikes >= 3 && lookalikes * kLookalikeShare > rows_) {
+    throw_bad_data(
+        fmt::format("'{}', rows up to {} (counted from 0): {} of {} rows hold {} although the data "
+                    "set was taken for logits; do not "
+                    "mix kinds, or say --input probs or --input log-probs",
+                    name, first_row + count - 1, lookalikes, rows_,
+                    probs_ >= log_probs_ ? "probabilities" : "log-probabilities"));
+  }
+}
+
+}  // namespace p2p

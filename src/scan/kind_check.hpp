@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "p2p/types.hpp"
+
+namespace p2p {
+
+/// Whether a row, by its values alone, could hold probabilities or their logarithms.
+struct RowLook {
+  bool probs = false;
+  bool log_probs = false;
+};
+RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept;
+
+/// Verifies on every row that a data set is of the kind it was said or assumed to be.
+/// Probabilities and log-probabilities: each row. Logits: at most 1 row in kLookalikeShare of a
+/// block may look like either of the others by chance; more is a mixture. Also refuses f16 rows
+/// whose maximum is 65504 (saturated).
+class KindCheck {
+ public:
+  static constexpr std::int64_t kLookalikeShare = 20;
+
+  KindCheck(ScoreKind kind, std::int64_t classes) : kind_(kind), classes_(classes) {}
+  /// Rows [first_row, first_row + count) of source `name`; max and sum are facts of the raw rows.
+  /// Error{kBadData} naming the row.
+  void rows(const void* data, DType dtype, std::int64_t count, const float* max, const float* sum,
+            const std::string& name, std::int64_t first_row);
+  void end_block() { rows_ = probs_ = log_probs_ = 0; }
+
+ private:
+  ScoreKind kind_;
+  std::int64_t classes_;
+  std::int64_t rows_ = 0, probs_ = 0, log_probs_ = 0;
+};
+
+}  // namespace p2p
