@@ -1,0 +1,93 @@
+#include "metrics/summary.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+
+#include "metrics/slope.hpp"
+
+namespace p2p::metrics {
+namespace {
+
+struct Mean {
+  double sum = 0;
+  std::int64_t count = 0;
+  void add(double value) {
+    sum += value;
+    ++count;
+  }
+  [[nodiscard]] std::optional<double> value() const {
+    if (count == 0) return std::nullopt;
+    return sum / static_cast<double>(count);
+  }
+};
+
+void add_recalls(const TopLabel& top, const RowPlan& plan, const EvaluateOptions& options,
+                 MetricValues& values) {
+  const std::vector<double> recalls = class_recalls(top);
+  Mean balanced, many, medium, few, log_recall;
+  values.worst_recall = 1;
+  double correct = 0;
+  for (std::size_t c = 0; c < recalls.size(); ++c) {
+    if (plan.label_counts[c] == 0) continue;
+    const double recall = recalls[c];
+    correct += static_cast<double>(top.correct[c]) * static_cast<double>(plan.label_counts[c]) /
+               static_cast<double>(top.drawn[c]);
+    balanced.add(recall);
+    log_recall.add(std::log(recall));
+    values.worst_recall = std::min(values.worst_recall, recall);
+    if (options.counts.empty()) continue;
+    const double n = options.counts[c];
+    (n > options.many ? many : n < options.few ? few : medium).add(recall);
+  }
+  values.accuracy = correct / static_cast<double>(plan.n_used);
+  values.balanced_accuracy = *balanced.value();
+  values.geometric_mean = std::exp(*log_recall.value());
+  values.many = many.value();
+  values.medium = medium.value();
+  values.few = few.value();
+}
+
+double macro_f1(const TopLabel& top, const RowPlan& plan, const std::vector<double>& predicted) {
+  Mean f1;
+  for (std::size_t c = 0; c < predicted.size(); ++c) {
+    const auto rows = static_cast<double>(plan.label_counts[c]);
+    if (rows + predicted[c] <= 0) continue;
+    double hits = 0;
+    if (rows > 0)
+      hits = static_cast<double>(top.correct[c]) * rows / static_cast<double>(top.drawn[c]);
+    f1.add(2 * hits / (rows + predicted[c]));
+  }
+  return *f1.value();
+}
+
+}  // namespace
+
+std::vector<double> class_recalls(const TopLabel& top) {
+  std::vector<double> recalls(top.drawn.size(), std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t c = 0; c < recalls.size(); ++c) {
+    if (top.drawn[c] == 0) continue;
+    recalls[c] = static_cast<double>(top.correct[c]) / static_cast<double>(top.drawn[c]);
+  }
+  return recalls;
+}
+
+MetricValues summarise(const Tally& tally, const TopLabel& top, const RowPlan& plan,
+                       const EvaluateOptions& options) {
+  MetricValues values;
+  add_recalls(top, plan, options, values);
+  values.macro_f1 = macro_f1(top, plan, tally.predicted);
+  values.nll = tally.nll;
+  values.brier = tally.brier;
+  values.ece = top.ece;
+  values.ece_equal_mass = top.ece_equal_mass;
+  values.ece_classwise = tally.ece_classwise;
+  if (!tally.class_mean.empty())
+    values.residual_slope = log_log_slope(tally.class_mean, options.counts, plan);
+  return values;
+}
+
+}  // namespace p2p::metrics
