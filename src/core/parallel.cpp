@@ -1,4 +1,4 @@
-#include "core/parallel.hpp"
+#include "p2p/parallel.hpp"
 
 #include <sched.h>
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 
-#include "core/parallel.hpp"
+#include "p2p/parallel.hpp"
 
 namespace p2p::metrics {
 namespace {

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <vector>
 
-#include "core/parallel.hpp"
+#include "p2p/parallel.hpp"
 #include "metrics/bootstrap.hpp"
 #include "metrics/confidence_table.hpp"
 #include "metrics/interval.hpp"

@@ -6,7 +6,7 @@
 #include <new>
 #include <vector>
 
-#include "core/parallel.hpp"
+#include "p2p/parallel.hpp"
 #include "kernels/kernels.hpp"
 
 namespace p2p {

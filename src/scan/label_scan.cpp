@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/parallel.hpp"
+#include "p2p/parallel.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p {

@@ -1,0 +1,118 @@
+#include "command.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+#include "p2p/parallel.hpp"
+#include "p2p/score_kind.hpp"
+#include "p2p/version.hpp"
+
+namespace p2p::cli {
+namespace {
+
+constexpr std::int64_t kLargestPriorFile = std::int64_t{1} << 30;
+
+ScoreKind parse_kind(const std::string& text) {
+  for (const ScoreKind kind : {ScoreKind::kLogits, ScoreKind::kProbs, ScoreKind::kLogProbs}) {
+    if (text == kind_name(kind)) return kind;
+  }
+  return ScoreKind::kAuto;
+}
+
+}  // namespace
+
+void add_output_options(CLI::App& verb, OutputOptions& options) {
+  verb.add_flag("--json", options.json, "print one JSON object on stdout");
+  verb.add_flag("--quiet", options.quiet,
+                "no words and no progress on stderr but warnings and errors");
+  verb.add_option("--seed", options.seed, "seed of everything random")->capture_default_str();
+  options.threads = default_threads();
+  verb.add_option("--threads", options.threads, "threads; results do not depend on it")
+      ->check(CLI::Range(1, 4096))
+      ->default_str("all processors");
+  verb.set_version_flag("--version", kVersion, "print the version");
+}
+
+void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
+  CLI::Option* scores = verb.add_option(positional ? "SCORES" : "--scores", options.scores,
+                                        "score files: .npy, .npz, .safetensors, .csv, .tsv, "
+                                        "FILE:NAME, a folder, @list.txt, or - (.npy on stdin)");
+  scores->type_name(positional ? "" : "SCORES...");
+  if (positional) scores->required();
+  verb.add_option("--input", options.input, "what the scores are: auto, logits, probs or log-probs")
+      ->check(CLI::IsMember({"auto", "logits", "probs", "log-probs"}))
+      ->type_name("KIND")
+      ->capture_default_str();
+  verb.add_option("--classes", options.classes, "class names, one a line")->type_name("FILE");
+  verb.add_option("--ignore-index", options.ignore_index, "label value of rows to leave out")
+      ->type_name("I");
+  verb.add_option("--class-axis", options.class_axis,
+                  "axis of the classes in rank 3 and 4, e.g. 1 for N,C,H,W")
+      ->type_name("A");
+  verb.add_option("--exclude", options.exclude,
+                  "classes (names or numbers) to leave as they are: background")
+      ->type_name("CLASS...");
+}
+
+OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
+  OpenedScores opened{.set = open_scores(options.scores, {.class_axis = options.class_axis}),
+                      .kind = parse_kind(options.input),
+                      .kind_assumed = false,
+                      .classes = {},
+                      .excluded = {}};
+  std::vector<NamedClasses> names{known};
+  if (!options.classes.empty()) {
+    names.push_back({"'" + options.classes + "'", read_class_names(options.classes)});
+    if (static_cast<std::int64_t>(names.back().names.size()) != opened.set.classes()) {
+      throw_bad_data(
+          fmt::format("'{}' names {} classes, but the scores have {}; give one name per class",
+                      options.classes, names.back().names.size(), opened.set.classes()));
+    }
+  }
+  for (const auto& source : opened.set.sources()) {
+    names.push_back({"'" + source->name() + "'", source->class_names()});
+  }
+  opened.classes = agree_on_class_names(names);
+  for (const std::string& text : options.exclude) {
+    opened.excluded.push_back(find_class(text, opened.classes, opened.set.classes()));
+  }
+  std::ranges::sort(opened.excluded);
+  const auto repeated = std::ranges::unique(opened.excluded);
+  opened.excluded.erase(repeated.begin(), repeated.end());
+  if (opened.kind == ScoreKind::kAuto) {
+    opened.kind = detect_kind(opened.set);
+    opened.kind_assumed = true;
+  }
+  return opened;
+}
+
+ClassPrior load_prior(const std::string& path) {
+  return parse_prior(read_text(path, kLargestPriorFile), path);
+}
+
+void note(const OutputOptions& options, const std::string& sentence) {
+  if (!options.quiet) fmt::print(stderr, "p2p: {}\n", sentence);
+}
+
+void warn(const std::string& sentence) { fmt::print(stderr, "p2p: warning: {}\n", sentence); }
+
+void note_kind(const OutputOptions& options, const OpenedScores& scores) {
+  if (!scores.kind_assumed) return;
+  note(options, fmt::format("the scores were taken for {} (say otherwise with --input)",
+                            kind_name(scores.kind)));
+}
+
+void print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw_bad_data("standard output cannot be written (closed, or its disk is full)");
+  }
+}
+
+void print_json(const report::Json& json) { print(json.dump(2) + "\n"); }
+
+}  // namespace p2p::cli

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "p2p/class_names.hpp"
+#include "p2p/class_prior.hpp"
+#include "p2p/row_source.hpp"
+#include "p2p/types.hpp"
+#include "report/json.hpp"
+
+/// What the verbs share: options, opening of inputs, words on stderr, JSON on stdout.
+namespace p2p::cli {
+
+struct OutputOptions {
+  bool json = false;
+  bool quiet = false;
+  std::uint64_t seed = 0;
+  int threads = 0;
+};
+
+struct ScoreOptions {
+  std::vector<std::string> scores;
+  std::string input = "auto";
+  std::string classes;
+  std::optional<std::int64_t> ignore_index;
+  std::optional<int> class_axis;
+  std::vector<std::string> exclude;
+};
+
+/// The sample of the repository, for the examples in --help.
+inline constexpr const char* kSample = "data/cifar10-lt100-resnet20-ce-mixup.npz";
+
+void add_output_options(CLI::App& verb, OutputOptions& options);
+/// `positional`: SCORES... are the arguments of the verb; else they come by --scores.
+void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
+
+/// Opened scores with what is known of them before a pass.
+struct OpenedScores {
+  ScoreSet set;
+  ScoreKind kind;
+  bool kind_assumed;
+  std::vector<std::string> classes;  ///< names that all sources agree on, or empty
+  std::vector<std::int64_t> excluded;
+};
+
+/// `known`: class names from elsewhere (a prior), which must agree.
+OpenedScores open(const ScoreOptions& options, const NamedClasses& known = {});
+
+ClassPrior load_prior(const std::string& path);
+
+/// Sentences for people, on stderr.
+void note(const OutputOptions& options, const std::string& sentence);
+void warn(const std::string& sentence);
+void note_kind(const OutputOptions& options, const OpenedScores& scores);
+/// One object on stdout.
+void print_json(const report::Json& json);
+void print(const std::string& text);
+
+// Each adds its verb, which runs when chosen.
+void add_estimate(CLI::App& app);
+void add_merge(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_correct(CLI::App& app);
+void add_evaluate(CLI::App& app);
+
+}  // namespace p2p::cli

@@ -1,0 +1,175 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <memory>
+
+#include "command.hpp"
+#include "p2p/error.hpp"
+#include "p2p/estimate.hpp"
+#include "p2p/open.hpp"
+#include "progress.hpp"
+
+namespace p2p::cli {
+namespace {
+
+struct Options {
+  ScoreOptions scores;
+  OutputOptions output;
+  std::string prior;
+  std::string counts;
+  std::vector<std::string> labels;
+  std::string trained_with = "ce";
+  std::string rows = "train";
+  double temperature = 1;
+  double smoothing = 0;
+  std::optional<double> floor;
+  std::string part;
+};
+
+double parse_number(std::string_view text, const std::string& where) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    throw_usage(fmt::format("{}: '{}' is not a number", where, text));
+  }
+  return value;
+}
+
+Training parse_training(const std::string& text) {
+  Training training;
+  const std::size_t colon = text.find(':');
+  const std::string loss = text.substr(0, colon);
+  const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
+  if (text == "ce") return training;
+  if (loss == "la") {
+    training.loss = Training::Loss::kLogitAdjusted;
+    if (colon != std::string::npos) training.tau = parse_number(rest, "--trained-with la:TAU");
+  } else if (text == "balanced-softmax") {
+    training.loss = Training::Loss::kBalancedSoftmax;
+  } else if (loss == "weights" && !rest.empty()) {
+    training.loss = Training::Loss::kClassWeights;
+    training.values = read_vector(rest);
+  } else if (loss == "offset" && !rest.empty()) {
+    training.loss = Training::Loss::kOffset;
+    training.values = read_vector(rest);
+  } else {
+    throw_usage(fmt::format(
+        "--trained-with '{}' is not ce, la, la:TAU, balanced-softmax, weights:FILE or offset:FILE",
+        text));
+  }
+  return training;
+}
+
+void parse_part(const std::string& text, EstimateOptions& options) {
+  if (text.empty()) return;
+  const std::size_t slash = text.find('/');
+  const auto parse = [&](std::string_view digits, std::int64_t& value) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc{} && end == digits.data() + digits.size();
+  };
+  const std::string_view view = text;
+  if (slash == std::string::npos || !parse(view.substr(0, slash), options.part) ||
+      !parse(view.substr(slash + 1), options.parts)) {
+    throw_usage(fmt::format("--part '{}' is not of the form K/N, as in 1/4", text));
+  }
+}
+
+void run(const Options& options) {
+  if (options.output.json && options.prior == "-") {
+    throw_usage("--json and -o - both want standard output; write the prior to a file");
+  }
+  std::vector<std::string> inputs = options.scores.scores;
+  inputs.insert(inputs.end(), options.labels.begin(), options.labels.end());
+  if (!options.counts.empty()) inputs.push_back(options.counts);
+  refuse_overwriting(options.prior, inputs);
+
+  EstimateOptions estimate;
+  parse_part(options.part, estimate);
+  estimate.training = parse_training(options.trained_with);
+  OpenedScores scores = open(options.scores);
+  estimate.kind = scores.kind;
+  if (!options.counts.empty()) estimate.counts = read_vector(options.counts);
+  estimate.classes = scores.classes;
+  estimate.rows = options.rows;
+  estimate.temperature = options.temperature;
+  estimate.smoothing = options.smoothing;
+  estimate.floor = options.floor;
+  estimate.ignore_index = options.scores.ignore_index;
+  estimate.excluded = scores.excluded;
+  estimate.threads = options.output.threads;
+  std::unique_ptr<LabelSource> labels;
+  if (!options.labels.empty()) labels = open_labels(options.labels);
+
+  Estimate result;
+  {
+    Progress progress("estimate", scores.set.rows() / estimate.parts, !options.output.quiet);
+    estimate.rows_done = progress.rows_done();
+    result = estimate_prior(scores.set, labels.get(), estimate);
+  }
+  write_text(options.prior, write_prior(result.prior));
+
+  note_kind(options.output, scores);
+  for (const std::string& warning : result.warnings) warn(warning);
+  if (options.output.json) {
+    report::Json json = report::prior_json(result.prior, options.prior);
+    json["n_ignored"] = result.n_ignored;
+    json["input_kind_assumed"] = scores.kind_assumed;
+    json["warnings"] = result.warnings;
+    print_json(json);
+  } else {
+    note(options.output, fmt::format("effective prior of {} classes from {} rows written to '{}'",
+                                     result.prior.n_classes(), result.prior.n_rows, options.prior));
+  }
+}
+
+}  // namespace
+
+void add_estimate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand(
+      "estimate", "measure the effective prior: q = mean softmax(z / T + b) over training rows");
+  add_score_options(*verb, options->scores, true);
+  verb->add_option("-o,--output", options->prior, "prior file to write, or -")
+      ->required()
+      ->type_name("PRIOR");
+  verb->add_option("--counts", options->counts,
+                   "training images per class (.npy, .npz, .txt, .csv, .json)")
+      ->type_name("FILE");
+  verb->add_option("--labels", options->labels,
+                   "labels of these rows (with --part: of the whole data set); repeat it, or once "
+                   "for all files")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--trained-with", options->trained_with,
+                   "ce, la[:TAU], balanced-softmax, weights:FILE or offset:FILE")
+      ->type_name("LOSS")
+      ->capture_default_str();
+  verb->add_option("--rows", options->rows,
+                   "where the rows come from: train, train-augmented or holdout")
+      ->check(CLI::IsMember({"train", "train-augmented", "holdout"}))
+      ->type_name("WHICH")
+      ->capture_default_str();
+  verb->add_option("--temperature", options->temperature, "scores are used as z / T from here on")
+      ->type_name("T")
+      ->capture_default_str();
+  verb->add_option("--smoothing", options->smoothing,
+                   "pull q towards the class frequencies as K more rows would")
+      ->type_name("K")
+      ->capture_default_str();
+  verb->add_option("--floor", options->floor, "least value of q (default 1 / (100 N C))")
+      ->type_name("X");
+  verb->add_option("--part", options->part,
+                   "use part K of N of the data set, K from 1; join with p2p merge")
+      ->type_name("K/N");
+  add_output_options(*verb, options->output);
+  verb->footer(
+      fmt::format("Examples:\n"
+                  "  p2p estimate {0}:train_logits --counts {0}:counts -o prior.json\n"
+                  "  p2p estimate {0}:test_logits --labels {0}:test_labels --counts {0}:counts "
+                  "--rows holdout -o held-out.json",
+                  kSample));
+  verb->callback([options] { run(*options); });
+}
+
+}  // namespace p2p::cli

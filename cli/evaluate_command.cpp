@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.hpp"
+#include "p2p/error.hpp"
+#include "p2p/metrics.hpp"
+#include "p2p/open.hpp"
+#include "report/terminal.hpp"
+
+namespace p2p::cli {
+namespace {
+
+struct Options {
+  ScoreOptions scores;
+  std::vector<std::string> labels;
+  std::string counts;
+  std::string prior;
+  double many = 100;
+  double few = 20;
+  std::int64_t bootstrap = 0;
+  OutputOptions output;
+};
+
+void run(const Options& options) {
+  EvaluateOptions evaluate;
+  NamedClasses known;
+  if (!options.prior.empty()) {
+    const ClassPrior prior = load_prior(options.prior);
+    if (prior.settings.counts.empty()) {
+      throw_bad_data(fmt::format(
+          "'{}' holds no training counts; estimate it with --counts, or give --counts here",
+          options.prior));
+    }
+    evaluate.counts = prior.settings.counts;
+    known = {"'" + options.prior + "'", prior.settings.classes};
+  }
+  if (!options.counts.empty()) evaluate.counts = read_vector(options.counts);
+  OpenedScores scores = open(options.scores, known);
+  const auto labels = open_labels(options.labels);
+  evaluate.kind = scores.kind;
+  evaluate.many = options.many;
+  evaluate.few = options.few;
+  evaluate.ignore_index = options.scores.ignore_index;
+  evaluate.excluded = scores.excluded;
+  evaluate.bootstrap = options.bootstrap;
+  evaluate.seed = options.output.seed;
+  evaluate.threads = options.output.threads;
+  const Metrics metrics = p2p::evaluate(scores.set, *labels, evaluate);
+  note_kind(options.output, scores);
+  if (options.output.json) {
+    print_json(report::metrics_json(metrics));
+  } else {
+    print(report::metrics_text(metrics));
+  }
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand(
+      "evaluate", "accuracy by group, calibration and residual slope of labelled scores");
+  add_score_options(*verb, options->scores, true);
+  verb->add_option("--labels", options->labels,
+                   "labels of the rows, files in the order of the scores, or one for all")
+      ->required()
+      ->type_name("FILE...");
+  CLI::Option* counts = verb->add_option("--counts", options->counts,
+                                         "training images per class, for groups and slope")
+                            ->type_name("FILE");
+  verb->add_option("--prior", options->prior, "take the counts from this prior file")
+      ->type_name("PRIOR")
+      ->excludes(counts);
+  verb->add_option("--many", options->many, "classes with more training images than this are many")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--few", options->few, "classes with fewer training images than this are few")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--bootstrap", options->bootstrap, "replicates for 95 % intervals, 0 for none")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str()
+      ->type_name("B");
+  add_output_options(*verb, options->output);
+  verb->footer(
+      fmt::format("Examples:\n"
+                  "  p2p evaluate {0}:test_logits --labels {0}:test_labels --counts {0}:counts\n"
+                  "  p2p evaluate {0}:test_logits --labels {0}:test_labels --bootstrap 200 --json",
+                  kSample));
+  verb->callback([options] { run(*options); });
+}
+
+}  // namespace p2p::cli

@@ -1,0 +1,22 @@
+#pragma once
+
+/// The whole public interface.
+#include "p2p/class_names.hpp"
+#include "p2p/class_prior.hpp"
+#include "p2p/correct.hpp"
+#include "p2p/error.hpp"
+#include "p2p/estimate.hpp"
+#include "p2p/inspect.hpp"
+#include "p2p/interrupt.hpp"
+#include "p2p/label_source.hpp"
+#include "p2p/matrix_source.hpp"
+#include "p2p/metrics.hpp"
+#include "p2p/open.hpp"
+#include "p2p/parallel.hpp"
+#include "p2p/posterior_sum.hpp"
+#include "p2p/row_sink.hpp"
+#include "p2p/row_source.hpp"
+#include "p2p/score_kind.hpp"
+#include "p2p/simd_target.hpp"
+#include "p2p/types.hpp"
+#include "p2p/version.hpp"

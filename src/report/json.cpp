@@ -1,0 +1,130 @@
+#include "report/json.hpp"
+
+#include <cmath>
+
+#include "report/names.hpp"
+
+namespace p2p::report {
+namespace {
+
+Json real(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json pair(const Interval& interval) {
+  return Json::array({real(interval.low), real(interval.high)});
+}
+
+// The shape that values and intervals share.
+template <class Values, class F>
+Json metric_object(const Values& v, F&& json) {
+  Json out;
+  out["accuracy"] = json(v.accuracy);
+  out["balanced_accuracy"] = json(v.balanced_accuracy);
+  out["macro_f1"] = json(v.macro_f1);
+  out["nll"] = json(v.nll);
+  out["brier"] = json(v.brier);
+  out["ece"] = json(v.ece);
+  out["ece_equal_mass"] = json(v.ece_equal_mass);
+  out["ece_classwise"] = json(v.ece_classwise);
+  out["worst_recall"] = json(v.worst_recall);
+  out["geometric_mean"] = json(v.geometric_mean);
+  Json groups = Json::object();
+  if (v.many) groups["many"] = json(*v.many);
+  if (v.medium) groups["medium"] = json(*v.medium);
+  if (v.few) groups["few"] = json(*v.few);
+  out["groups"] = groups;
+  if (v.residual_slope) out["residual_slope"] = json(*v.residual_slope);
+  return out;
+}
+
+Json beliefs_json(const ClassPrior& prior, const std::vector<ClassBelief>& beliefs) {
+  Json out = Json::array();
+  for (const ClassBelief& b : beliefs) {
+    Json item;
+    item["class"] = b.index;
+    if (!prior.settings.classes.empty()) item["name"] = class_label(prior, b.index);
+    item["effective"] = b.effective;
+    item[prior.empirical.empty() ? "uniform" : "empirical"] = b.reference;
+    item["ratio"] = b.ratio;
+    out.push_back(item);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string class_label(const ClassPrior& prior, std::int64_t c) {
+  const auto& names = prior.settings.classes;
+  return names.empty() ? std::to_string(c) : names[static_cast<std::size_t>(c)];
+}
+
+Json metrics_json(const Metrics& metrics) {
+  Json out;
+  out["n_rows"] = metrics.n_rows;
+  out["n_ignored"] = metrics.n_ignored;
+  out["n_classes"] = metrics.n_classes;
+  out["n_clipped"] = metrics.n_clipped;
+  out.update(metric_object(metrics.values, real));
+  if (metrics.ci95) out["ci95"] = metric_object(*metrics.ci95, pair);
+  return out;
+}
+
+Json prior_json(const ClassPrior& prior, const std::string& output) {
+  Json out;
+  out["output"] = output;
+  out["n_rows"] = prior.n_rows;
+  out["n_classes"] = prior.n_classes();
+  out["rows"] = prior.settings.rows;
+  out["input_kind"] = kind_name(prior.settings.input_kind);
+  out["temperature"] = prior.settings.temperature;
+  out["trained_with"] = prior.settings.trained_with;
+  out["weighted"] = prior.settings.weighted;
+  out["floored"] = prior.floored;
+  out["uncovered"] = prior.uncovered;
+  out["missing_parts"] = missing_parts(prior);
+  return out;
+}
+
+Json inspection_json(const ClassPrior& prior, const PriorInspection& inspection,
+                     const std::optional<Balance>& balance) {
+  Json out;
+  out["n_rows"] = prior.n_rows;
+  out["n_classes"] = prior.n_classes();
+  out["rows"] = prior.settings.rows;
+  out["trained_with"] = prior.settings.trained_with;
+  out["temperature"] = prior.settings.temperature;
+  const auto& distance = inspection.distance;
+  out["tv"] = distance ? real(distance->tv) : Json(nullptr);
+  out["tv_ci95"] = distance ? pair(distance->tv_ci95) : Json(nullptr);
+  out["kl"] = distance ? real(distance->kl) : Json(nullptr);
+  out["spearman"] = distance ? real(distance->spearman) : Json(nullptr);
+  out["max_ratio"] = distance ? real(distance->max_ratio) : Json(nullptr);
+  out["gap"]["verdict"] = verdict_name(inspection.gap);
+  out["gap"]["explanation"] = inspection.gap_sentence;
+  out["over_believed"] = beliefs_json(prior, inspection.over_believed);
+  out["under_believed"] = beliefs_json(prior, inspection.under_believed);
+  out["floored"] = prior.floored;
+  out["uncovered"] = prior.uncovered;
+  out["missing_parts"] = missing_parts(prior);
+  if (balance) {
+    if (balance->slope) {
+      out["residual_slope"]["value"] = real(balance->slope->value);
+      out["residual_slope"]["ci95"] = pair(balance->slope->ci95);
+    } else {
+      out["residual_slope"] = nullptr;
+    }
+    out["balance"]["verdict"] = verdict_name(balance->verdict);
+    out["balance"]["explanation"] = balance->sentence;
+  }
+  return out;
+}
+
+Json offset_json(const LogOffset& offset) {
+  Json delta = Json::array();
+  for (const double d : offset.delta) delta.push_back(real(d));
+  Json out;
+  out["delta"] = delta;
+  out["temperature"] = offset.temperature;
+  out["capped"] = offset.capped;
+  return out;
+}
+
+}  // namespace p2p::report

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "p2p/class_prior.hpp"
+#include "p2p/correct.hpp"
+#include "p2p/inspect.hpp"
+#include "p2p/metrics.hpp"
+
+/// Value structs as JSON objects, keys in a fixed order; what is not finite becomes null.
+namespace p2p::report {
+
+using Json = nlohmann::ordered_json;
+
+Json metrics_json(const Metrics& metrics);
+Json inspection_json(const ClassPrior& prior, const PriorInspection& inspection,
+                     const std::optional<Balance>& balance);
+/// Facts of a prior that the verbs making one print.
+Json prior_json(const ClassPrior& prior, const std::string& output);
+Json offset_json(const LogOffset& offset);
+
+/// Name of class c, or its number.
+std::string class_label(const ClassPrior& prior, std::int64_t c);
+
+}  // namespace p2p::report

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "p2p/class_prior.hpp"
+#include "p2p/inspect.hpp"
+#include "p2p/metrics.hpp"
+
+/// The same value structs as plain text for people; lines end with a newline, no colour.
+namespace p2p::report {
+
+std::string metrics_text(const Metrics& metrics);
+std::string inspection_text(const ClassPrior& prior, const PriorInspection& inspection,
+                            const std::optional<Balance>& balance);
+
+}  // namespace p2p::report
