@@ -144,9 +144,11 @@ void AtomicFile::commit() {
   // Some file systems report a failed write only here.
   const int closed = close(fd_);
   fd_ = -1;
-  if (closed != 0 && errno != EINTR) fail(errno);
-  if (renameat(folder_fd_, temporary_->name().c_str(), folder_fd_, name_.c_str()) != 0) {
-    fail(errno);
+  if ((closed != 0 && errno != EINTR) ||
+      renameat(folder_fd_, temporary_->name().c_str(), folder_fd_, name_.c_str()) != 0) {
+    const int error = errno;
+    drop_temporary_name();
+    fail(error);
   }
   temporary_.reset();
 }

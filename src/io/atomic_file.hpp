@@ -30,7 +30,7 @@ class AtomicFile {
   void write_at(std::int64_t offset, const void* data, std::int64_t bytes);
   /// Reads back what was written. Same threads rule as write_at.
   void read_at(std::int64_t offset, void* data, std::int64_t bytes);
-  /// Call once; nothing may be written afterwards.
+  /// Call once; nothing may be written afterwards. After an Error nothing is left.
   void commit();
 
  private:

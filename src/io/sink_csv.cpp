@@ -66,7 +66,7 @@ char* write_element(char* out, DType dtype, const void* data, std::int64_t index
     case DType::kBF16:
       break;
   }
-  assert(!"a .csv is written from f32 instead of bfloat16; ask sink_dtype first");
+  assert(false && "a .csv is written from f32 instead of bfloat16; ask sink_dtype first");
   return out;
 }
 
@@ -75,9 +75,10 @@ class CsvSink final : public RowSink {
  public:
   CsvSink(const std::string& path, const SinkSpec& spec)
       : layout_(spec), dtype_(spec.dtype), stream_(path, /*binary=*/false) {
-    assert(spec.class_names.empty() ||
-           static_cast<std::int64_t>(spec.class_names.size()) == layout_.classes);
-    if (spec.class_axis >= 0) text_ = header_line(spec.class_names);
+    if (spec.class_axis < 0) return;
+    const auto names = static_cast<std::int64_t>(spec.class_names.size());
+    assert(names == 0 || names == layout_.classes);
+    if (names > 0) text_ = header_line(spec.class_names);
   }
 
   [[nodiscard]] bool random_access() const override { return false; }

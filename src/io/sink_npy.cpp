@@ -21,7 +21,7 @@ const char* descr(DType dtype) {
     case DType::kBF16:
       break;
   }
-  assert(!"NumPy has no bfloat16; ask sink_dtype first");
+  assert(false && "NumPy has no bfloat16; ask sink_dtype first");
   return "";
 }
 
