@@ -1,0 +1,66 @@
+#include "io/csv_fields.hpp"
+
+#include <algorithm>
+
+#include "io/text.hpp"
+
+namespace p2p::io {
+namespace {
+
+/// Position of `c` outside quotes; a quote opens at the start of a field only.
+std::size_t find_outside_quotes(std::string_view text, char c, char delimiter) {
+  bool quoted = false;
+  bool at_start = true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"' && (quoted || at_start)) {
+      quoted = !quoted;
+      at_start = false;
+    } else if (!quoted) {
+      if (text[i] == c) return i;
+      at_start = text[i] == delimiter || (at_start && text[i] == ' ');
+    }
+  }
+  return std::string_view::npos;
+}
+
+std::string_view without_quotes(std::string_view field) {
+  field = trim(field);
+  const bool quoted = field.size() >= 2 && field.front() == '"' && field.back() == '"';
+  return quoted ? field.substr(1, field.size() - 2) : field;
+}
+
+}  // namespace
+
+bool CsvFields::next(std::string_view& field) {
+  if (done_) return false;
+  const std::size_t quote_at = rest_.find('"');
+  std::size_t end = rest_.find(delimiter_);
+  if (quote_at < end) end = find_outside_quotes(rest_, delimiter_, delimiter_);
+  field = without_quotes(rest_.substr(0, end));
+  done_ = end == std::string_view::npos;
+  if (!done_) rest_.remove_prefix(end + 1);
+  return true;
+}
+
+char sniff_delimiter(std::string_view line) {
+  for (const char c : {'\t', ';'}) {
+    if (find_outside_quotes(line, c, c) != std::string_view::npos) return c;
+  }
+  return ',';
+}
+
+std::vector<std::string> split_fields(std::string_view line, char delimiter) {
+  std::vector<std::string> fields;
+  CsvFields reader(line, delimiter);
+  std::string_view field;
+  while (reader.next(field)) {
+    std::string& text = fields.emplace_back();
+    for (std::size_t i = 0; i < field.size(); ++i) {
+      text.push_back(field[i]);
+      if (field.substr(i).starts_with("\"\"")) ++i;
+    }
+  }
+  return fields;
+}
+
+}  // namespace p2p::io

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "io/array_info.hpp"
+
+namespace p2p::io {
+
+/// Where the elements of row r, class c lie in memory: with r = o * inner + i, at element
+/// (o * classes + c) * inner + i. inner == 1: rows are contiguous.
+struct Layout {
+  std::int64_t outer = 0;
+  std::int64_t classes = 0;
+  std::int64_t inner = 1;
+  int class_axis = 1;  ///< of the stored shape, counted from 0
+  [[nodiscard]] std::int64_t rows() const { return outer * inner; }
+};
+
+/// More classes than this are taken for a mistake.
+inline constexpr std::int64_t kMostClasses = 1 << 24;
+
+/// Layout of a score array of rank 2 to 4. Error for a class axis that does not exist or is missing
+/// where it must be said, zero rows, fewer than two classes, and Fortran order above rank 2.
+Layout score_layout(const ArrayInfo& info, std::optional<int> class_axis, const std::string& name);
+
+}  // namespace p2p::io

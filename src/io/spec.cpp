@@ -1,0 +1,134 @@
+#include "io/spec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "io/text.hpp"
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+
+namespace p2p::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kLongestList = 64 << 20;
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+bool is_wanted(const fs::path& path, FolderContent content) {
+  switch (file_kind(path.native())) {
+    case FileKind::kNpy:
+    case FileKind::kNpz:
+    case FileKind::kSafetensors:
+    case FileKind::kCsv:
+    case FileKind::kTsv:
+      return true;
+    case FileKind::kText:
+      return content == FolderContent::kLabels;
+    default:
+      return false;
+  }
+}
+
+void expand_folder(const std::string& folder, FolderContent content, std::vector<Spec>& out) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().native();
+    std::error_code ignored;
+    if (name.starts_with('.') || !it->is_regular_file(ignored)) continue;
+    if (is_wanted(it->path(), content)) names.push_back(name);
+  }
+  if (error) throw_bad_data(quote(folder) + " cannot be listed: " + error.message());
+  if (names.empty()) {
+    throw_bad_data(fmt::format("folder {} holds none of the expected files ({})", quote(folder),
+                               content == FolderContent::kScores
+                                   ? ".npy, .npz, .safetensors, .csv, .tsv"
+                                   : ".npy, .npz, .safetensors, .csv, .tsv, .txt"));
+  }
+  std::ranges::sort(names);
+  for (const std::string& name : names) {
+    const std::string path = (fs::path(folder) / name).native();
+    out.push_back({path, std::nullopt, path});
+  }
+}
+
+void expand_path(const std::string& text, FolderContent content, std::vector<Spec>& out) {
+  std::error_code error;
+  if (fs::is_directory(text, error)) return expand_folder(text, content, out);
+  out.push_back(parse_spec(text));
+}
+
+void expand_list(const std::string& path, FolderContent content, std::vector<Spec>& out) {
+  const std::string content_text = read_text(path, kLongestList);
+  std::string_view rest = without_bom(content_text);
+  const std::size_t before = out.size();
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = trim(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.empty() || line.starts_with('#')) continue;
+    if (line.starts_with('@') || line == "-") {
+      throw_bad_data(fmt::format("list {} names {}; expected paths of files, one a line",
+                                 quote(path), quote(line)));
+    }
+    expand_path((fs::path(path).parent_path() / line).native(), content, out);
+  }
+  if (out.size() == before) {
+    throw_bad_data("list " + quote(path) + " names no file; expected one path a line");
+  }
+}
+
+}  // namespace
+
+FileKind file_kind(std::string_view path) {
+  static constexpr std::array<std::pair<std::string_view, FileKind>, 7> kEndings = {{
+      {".npy", FileKind::kNpy},
+      {".npz", FileKind::kNpz},
+      {".safetensors", FileKind::kSafetensors},
+      {".csv", FileKind::kCsv},
+      {".tsv", FileKind::kTsv},
+      {".txt", FileKind::kText},
+      {".json", FileKind::kJson},
+  }};
+  for (const auto& [ending, kind] : kEndings) {
+    if (path.ends_with(ending)) return kind;
+  }
+  return FileKind::kUnknown;
+}
+
+Spec parse_spec(const std::string& text) {
+  if (exists(text)) return {text, std::nullopt, text};
+  std::size_t split = std::string::npos;
+  for (const std::string_view ending : {".npz:", ".safetensors:"}) {
+    const std::size_t at = text.rfind(ending);
+    if (at == std::string::npos) continue;
+    const std::size_t colon = at + ending.size() - 1;
+    split = split == std::string::npos ? colon : std::max(split, colon);
+  }
+  if (split == std::string::npos) return {text, std::nullopt, text};
+  return {text.substr(0, split), text.substr(split + 1), text};
+}
+
+std::vector<Spec> expand_specs(const std::vector<std::string>& texts, FolderContent content) {
+  std::vector<Spec> specs;
+  for (const std::string& text : texts) {
+    if (text.starts_with('@')) {
+      expand_list(text.substr(1), content, specs);
+    } else {
+      expand_path(text, content, specs);
+    }
+  }
+  return specs;
+}
+
+}  // namespace p2p::io

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace p2p::io {
+
+/// What the ending of a path says about its content.
+enum class FileKind { kNpy, kNpz, kSafetensors, kCsv, kTsv, kText, kJson, kUnknown };
+
+[[nodiscard]] FileKind file_kind(std::string_view path);
+
+/// One input as the user names it: a path, or FILE:NAME for an array in an archive.
+struct Spec {
+  std::string path;
+  std::optional<std::string> member;
+  std::string text;  ///< as written, for messages
+  [[nodiscard]] bool is_stdin() const { return path == "-"; }
+};
+
+/// An existing path wins; else `text` is split after the last ".npz:" or ".safetensors:".
+[[nodiscard]] Spec parse_spec(const std::string& text);
+
+/// Which files of a folder are meant.
+enum class FolderContent { kScores, kLabels };
+
+/// The inputs behind `texts`, in order: a folder stands for its files of fitting endings in byte
+/// order of their names (hidden files left out), @FILE for the specs in it, one a line, relative to
+/// the list's folder, blank lines and lines starting with # left out. Error for a folder without
+/// such files, an empty list, and a list in a list.
+[[nodiscard]] std::vector<Spec> expand_specs(const std::vector<std::string>& texts,
+                                             FolderContent content);
+
+}  // namespace p2p::io
