@@ -1,0 +1,146 @@
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "kernels/hwy_targets.hpp"
+#include "kernels/reference.hpp"
+#include "kernels/simd.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"
+#include "hwy/foreach_target.h"
+// foreach_target.h must come before the headers that are compiled once per target.
+#include "hwy/highway.h"
+#include "kernels/row64-inl.h"
+#include "kernels/store-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace p2p::kernels::simd::HWY_NAMESPACE {
+
+#if HWY_TARGET == HWY_SCALAR
+int64_t AddOffset(const void* scores, DType dtype, int64_t rows, int64_t classes,
+                  const SoftmaxParams& params, void* out, const RowFacts& facts) {
+  return reference::add_offset(scores, dtype, rows, classes, params, out, facts);
+}
+void Convert(const void* in, DType in_type, int64_t n, void* out, DType out_type) {
+  reference::convert(in, in_type, n, out, out_type);
+}
+#else
+
+template <class T>
+HWY_NOINLINE int64_t AddOffsetOfType(const T* scores, int64_t rows, int64_t classes,
+                                     const SoftmaxParams& params, T* out, const RowFacts& facts) {
+  const D64 d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  SoftmaxParams plain = params;
+  plain.probabilities = false;
+  for (int64_t i = 0; i < rows; ++i) {
+    Inspector64 inspector;
+    for (int64_t c = 0; c < classes; c += lanes) {
+      const auto n = static_cast<size_t>(std::min(lanes, classes - c));
+      const V64 raw = LoadPartF64(d, scores + i * classes + c, n);
+      const V64 x = Exponent(d, raw, plain, c, n);
+      inspector.Add(d, raw, x, n);
+      StorePartF64(d, x, out + i * classes + c, n);
+    }
+    if (!inspector.Finish(d, false, i, facts)) return i;
+  }
+  return -1;
+}
+
+int64_t AddOffset(const void* scores, DType dtype, int64_t rows, int64_t classes,
+                  const SoftmaxParams& params, void* out, const RowFacts& facts) {
+  return visit_scores(scores, dtype, [&](const auto* s) {
+    using T = std::remove_cv_t<std::remove_reference_t<decltype(*s)> >;
+    return AddOffsetOfType(s, rows, classes, params, static_cast<T*>(out), facts);
+  });
+}
+
+/// Between types that f32 lanes hold exactly.
+template <class From, class To>
+HWY_NOINLINE void ConvertF32(const From* from, int64_t n, To* to) {
+  const D32 d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) StoreF32(d, LoadF32(d, from + i), to + i);
+  if (i < n) {
+    From in[HWY_MAX_BYTES / sizeof(float)] = {};
+    To out[HWY_MAX_BYTES / sizeof(float)];
+    const auto rest = static_cast<size_t>(n - i);
+    std::memcpy(in, from + i, rest * sizeof(From));
+    StoreF32(d, LoadF32(d, in), out);
+    std::memcpy(to + i, out, rest * sizeof(To));
+  }
+}
+
+/// From or to f64.
+template <class From, class To>
+HWY_NOINLINE void ConvertF64(const From* from, int64_t n, To* to) {
+  const D64 d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) StoreF64(d, LoadF64(d, from + i), to + i);
+  if (i < n) {
+    const auto rest = static_cast<size_t>(n - i);
+    StorePartF64(d, LoadPartF64(d, from + i, rest), to + i, rest);
+  }
+}
+
+template <class From>
+HWY_INLINE void ConvertFrom(const From* from, int64_t n, void* out, DType out_type) {
+  switch (out_type) {
+    case DType::kF16:
+      return ConvertF32(from, n, static_cast<F16*>(out));
+    case DType::kBF16:
+      return ConvertF32(from, n, static_cast<BF16*>(out));
+    case DType::kF64:
+      return ConvertF64(from, n, static_cast<double*>(out));
+    default:
+      return ConvertF32(from, n, static_cast<float*>(out));
+  }
+}
+
+void Convert(const void* in, DType in_type, int64_t n, void* out, DType out_type) {
+  switch (in_type) {
+    case DType::kF16:
+      return ConvertFrom(static_cast<const F16*>(in), n, out, out_type);
+    case DType::kBF16:
+      return ConvertFrom(static_cast<const BF16*>(in), n, out, out_type);
+    case DType::kF64:
+      // Two roundings, through f32, would not be to nearest: 16-bit targets stay scalar.
+      if (out_type == DType::kF32) {
+        return ConvertF64(static_cast<const double*>(in), n, static_cast<float*>(out));
+      }
+      return reference::convert(in, in_type, n, out, out_type);
+    default:
+      return ConvertFrom(static_cast<const float*>(in), n, out, out_type);
+  }
+}
+
+#endif  // HWY_TARGET == HWY_SCALAR
+
+}  // namespace p2p::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace p2p::kernels::simd {
+
+HWY_EXPORT(AddOffset);
+HWY_EXPORT(Convert);
+
+std::int64_t add_offset(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
+                        const SoftmaxParams& params, void* out, const RowFacts& facts) noexcept {
+  return HWY_DYNAMIC_DISPATCH(AddOffset)(scores, dtype, rows, classes, params, out, facts);
+}
+
+void convert(const void* in, DType in_type, std::int64_t n, void* out, DType out_type) noexcept {
+  if (in_type == out_type) {
+    std::memmove(out, in, static_cast<std::size_t>(n) * item_size(in_type));
+    return;
+  }
+  HWY_DYNAMIC_DISPATCH(Convert)(in, in_type, n, out, out_type);
+}
+
+}  // namespace p2p::kernels::simd
+#endif  // HWY_ONCE

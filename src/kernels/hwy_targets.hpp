@@ -1,0 +1,5 @@
+#pragma once
+
+/// Include before any Highway header. The kernels gain nothing from instruction sets above AVX3
+/// (AVX-512 of Skylake) and are not written for vectors of unknown length, so those are not built.
+#define HWY_DISABLED_TARGETS (HWY_ARCH_X86 ? (HWY_AVX3 - 1) : (HWY_ARCH_ARM ? (HWY_NEON - 1) : 0))

@@ -1,0 +1,241 @@
+// softmax_sum for many classes: vectors along the row. Included once per target.
+#if defined(P2P_KERNELS_SOFTMAX_SUM_WIDE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef P2P_KERNELS_SOFTMAX_SUM_WIDE_INL_H_
+#undef P2P_KERNELS_SOFTMAX_SUM_WIDE_INL_H_
+#else
+#define P2P_KERNELS_SOFTMAX_SUM_WIDE_INL_H_
+#endif
+
+#include "hwy/highway.h"
+#include "kernels/reduce-inl.h"
+#include "kernels/tile-inl.h"
+
+#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+HWY_BEFORE_NAMESPACE();
+namespace p2p::kernels::simd::HWY_NAMESPACE {
+
+/// Running vectors of one row.
+struct RowVectors {
+  // Written out, because an implicit constructor is not compiled for the target.
+  HWY_INLINE RowVectors()
+      : max(hn::Set(D32(), -kInfinity32)),
+        sum(hn::Zero(D32())),
+        total(hn::Zero(D32())),
+        min(hn::Zero(D32())) {}
+  V32 max;
+  V32 sum;
+  V32 total;
+  V32 min;
+};
+
+template <Form kForm, bool kShifted, class T>
+HWY_INLINE void ExpStep(D32 d, const T* s, const float* per_class, const Constants& constants,
+                        V32 shift, float* e, RowVectors& vectors) {
+  const V32 raw = LoadF32(d, s);
+  vectors.max = hn::Max(vectors.max, raw);
+  vectors.sum = hn::Add(vectors.sum, raw);
+  if constexpr (kForm == Form::kProbabilities) vectors.min = hn::Min(vectors.min, raw);
+  const V32 x = kShifted ? hn::Sub(raw, shift) : raw;
+  const V32 value = ExpOfScores<kForm>(d, x, per_class, constants);
+  hn::StoreU(value, d, e);
+  vectors.total = hn::Add(vectors.total, value);
+}
+
+/// One pass over a row of at least one vector: writes exp(x - shift) to e [C] and one vector each
+/// of maximum, sum, sum of exponentials and minimum to `partials`. Exponentials are added in chunks
+/// of 64 vectors, the chunks with Kahan's correction, so that the error does not grow with C.
+template <Form kForm, bool kShifted, class T>
+HWY_NOINLINE void ExpRow(const T* row, int64_t classes, const float* per_class,
+                         const Constants& constants, float shift_by, float* e, float* partials) {
+  const D32 d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const V32 shift = hn::Set(d, shift_by);
+  RowVectors v0, v1, v2, v3;
+  V32 total = hn::Zero(d);
+  V32 carry = hn::Zero(d);
+  int64_t c = 0;
+  while (c + 4 * lanes <= classes) {
+    const int64_t last = std::min(classes - 4 * lanes, c + 15 * 4 * lanes);
+    for (; c <= last; c += 4 * lanes) {
+      ExpStep<kForm, kShifted>(d, row + c, per_class + c, constants, shift, e + c, v0);
+      const int64_t c1 = c + lanes;
+      ExpStep<kForm, kShifted>(d, row + c1, per_class + c1, constants, shift, e + c1, v1);
+      const int64_t c2 = c1 + lanes;
+      ExpStep<kForm, kShifted>(d, row + c2, per_class + c2, constants, shift, e + c2, v2);
+      const int64_t c3 = c2 + lanes;
+      ExpStep<kForm, kShifted>(d, row + c3, per_class + c3, constants, shift, e + c3, v3);
+    }
+    const V32 chunk = hn::Add(hn::Add(v0.total, v1.total), hn::Add(v2.total, v3.total));
+    v0.total = v1.total = v2.total = v3.total = hn::Zero(d);
+    const V32 corrected = hn::Sub(chunk, carry);
+    const V32 next = hn::Add(total, corrected);
+    carry = hn::Sub(hn::Sub(next, total), corrected);
+    total = next;
+  }
+  for (; c + lanes <= classes; c += lanes) {
+    ExpStep<kForm, kShifted>(d, row + c, per_class + c, constants, shift, e + c, v0);
+  }
+  if (c < classes) {
+    // The last vector overlaps what is done; only its new lanes count.
+    const int64_t start = classes - lanes;
+    const auto fresh = hn::Not(hn::FirstN(d, static_cast<size_t>(c - start)));
+    RowVectors tail;
+    ExpStep<kForm, kShifted>(d, row + start, per_class + start, constants, shift, e + start, tail);
+    v1.max = hn::Max(v1.max, tail.max);
+    v1.min = hn::Min(v1.min, tail.min);
+    v1.sum = hn::Add(v1.sum, hn::IfThenElseZero(fresh, tail.sum));
+    v1.total = hn::IfThenElseZero(fresh, tail.total);
+  }
+  total = hn::Add(total, hn::Add(v0.total, v1.total));
+  const V32 max = hn::Max(hn::Max(v0.max, v1.max), hn::Max(v2.max, v3.max));
+  const V32 sum = hn::Add(hn::Add(v0.sum, v1.sum), hn::Add(v2.sum, v3.sum));
+  hn::Store(max, d, partials);
+  hn::Store(sum, d, partials + kMaxLanes);
+  hn::Store(total, d, partials + 2 * kMaxLanes);
+  if constexpr (kForm == Form::kProbabilities) {
+    const V32 min = hn::Min(hn::Min(v0.min, v1.min), hn::Min(v2.min, v3.min));
+    hn::Store(min, d, partials + 3 * kMaxLanes);
+  }
+}
+
+/// Partials of a row that is not there: total 1 for each lane, all else 0.
+HWY_INLINE void IdlePartials(float* partials) {
+  std::memset(partials, 0, 4 * kMaxLanes * sizeof(float));
+  for (int64_t i = 0; i < kMaxLanes; ++i) partials[2 * kMaxLanes + i] = 1.0f;
+}
+
+template <Form kForm>
+HWY_INLINE void ReducePartials(const float* partials, Tile& tile) {
+  const D32 d;
+  const size_t lanes = hn::Lanes(d);
+  const auto part = [&](size_t which) HWY_ATTR {
+    return [=](size_t r) HWY_ATTR {
+      return hn::Load(D32(), partials + (4 * r + which) * static_cast<size_t>(kMaxLanes));
+    };
+  };
+  for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += lanes) {
+    hn::Store(ReduceRows(d, MaxOp(), r, part(0)), d, tile.max + r);
+    hn::Store(ReduceRows(d, AddOp(), r, part(1)), d, tile.sum + r);
+    hn::Store(ReduceRows(d, AddOp(), r, part(2)), d, tile.total + r);
+    if constexpr (kForm == Form::kProbabilities) {
+      hn::Store(ReduceRows(d, MinOp(), r, part(3)), d, tile.min + r);
+    }
+  }
+}
+
+/// Adds v = e * scale and v^2 of `rows` rows to the f32 sums of the tile, or starts them (kFirst);
+/// kLast adds the sums of the tile to the f64 sums.
+template <bool kFirst, bool kLast>
+HWY_NOINLINE void AddRows(const Workspace& work, int64_t classes, int64_t rows, const Tile& tile) {
+  const D32 d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = 0; c < classes; c += 4 * lanes) {
+    V32 s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0, q0 = s0, q1 = s0, q2 = s0, q3 = s0;
+    if constexpr (!kFirst) {
+      s0 = hn::Load(d, work.tile_sum + c);
+      s1 = hn::Load(d, work.tile_sum + c + lanes);
+      s2 = hn::Load(d, work.tile_sum + c + 2 * lanes);
+      s3 = hn::Load(d, work.tile_sum + c + 3 * lanes);
+      q0 = hn::Load(d, work.tile_squares + c);
+      q1 = hn::Load(d, work.tile_squares + c + lanes);
+      q2 = hn::Load(d, work.tile_squares + c + 2 * lanes);
+      q3 = hn::Load(d, work.tile_squares + c + 3 * lanes);
+    }
+    const float* e = work.exponentials + c;
+    for (int64_t r = 0; r < rows; ++r, e += work.stride()) {
+      const V32 scale = hn::Set(d, tile.scale[r]);
+      const V32 p0 = hn::Mul(scale, hn::Load(d, e));
+      const V32 p1 = hn::Mul(scale, hn::Load(d, e + lanes));
+      const V32 p2 = hn::Mul(scale, hn::Load(d, e + 2 * lanes));
+      const V32 p3 = hn::Mul(scale, hn::Load(d, e + 3 * lanes));
+      s0 = hn::Add(s0, p0);
+      s1 = hn::Add(s1, p1);
+      s2 = hn::Add(s2, p2);
+      s3 = hn::Add(s3, p3);
+      q0 = hn::MulAdd(p0, p0, q0);
+      q1 = hn::MulAdd(p1, p1, q1);
+      q2 = hn::MulAdd(p2, p2, q2);
+      q3 = hn::MulAdd(p3, p3, q3);
+    }
+    if constexpr (kLast) {
+      AddToF64(d, s0, work.sum + c);
+      AddToF64(d, s1, work.sum + c + lanes);
+      AddToF64(d, s2, work.sum + c + 2 * lanes);
+      AddToF64(d, s3, work.sum + c + 3 * lanes);
+      AddToF64(d, q0, work.sum_squares + c);
+      AddToF64(d, q1, work.sum_squares + c + lanes);
+      AddToF64(d, q2, work.sum_squares + c + 2 * lanes);
+      AddToF64(d, q3, work.sum_squares + c + 3 * lanes);
+    } else {
+      hn::Store(s0, d, work.tile_sum + c);
+      hn::Store(s1, d, work.tile_sum + c + lanes);
+      hn::Store(s2, d, work.tile_sum + c + 2 * lanes);
+      hn::Store(s3, d, work.tile_sum + c + 3 * lanes);
+      hn::Store(q0, d, work.tile_squares + c);
+      hn::Store(q1, d, work.tile_squares + c + lanes);
+      hn::Store(q2, d, work.tile_squares + c + 2 * lanes);
+      hn::Store(q3, d, work.tile_squares + c + 3 * lanes);
+    }
+  }
+}
+
+/// Rows whose exponentials are held at once; few enough for the first or second level of cache.
+inline int64_t GroupRows(int64_t classes) { return classes <= 512 ? kTileRows : 4; }
+
+/// classes >= one vector. Returns as kernels::softmax_sum.
+template <Form kForm, class T>
+HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants& constants,
+                                    const Workspace& work) {
+  const T* scores = static_cast<const T*>(call.scores);
+  const int64_t classes = call.classes;
+  const int64_t group_rows = GroupRows(classes);
+  for (int64_t r = 0; r < kTileRows; ++r) {
+    std::memset(work.exponentials + r * work.stride() + classes, 0,
+                static_cast<size_t>(work.columns() - classes) * sizeof(float));
+    IdlePartials(work.partials + 4 * kMaxLanes * r);
+  }
+  for (int64_t first = 0; first < call.rows; first += group_rows) {
+    const int64_t in_tile = first % kTileRows;
+    const int64_t rows = std::min(group_rows, call.rows - first);
+    const T* group = scores + first * classes;
+    for (int64_t r = 0; r < rows; ++r) {
+      ExpRow<kForm, false>(group + r * classes, classes, work.per_class, constants, 0.0f,
+                           work.exponentials + r * work.stride(),
+                           work.partials + 4 * kMaxLanes * r);
+    }
+    for (int64_t r = rows; r < group_rows; ++r) IdlePartials(work.partials + 4 * kMaxLanes * r);
+    Tile tile;
+    ReducePartials<kForm>(work.partials, tile);
+    const int64_t refused = CheckTile<kForm>(constants.limits, rows, tile, [&](int64_t r) HWY_ATTR {
+      const T* row = group + r * classes;
+      float* e = work.exponentials + r * work.stride();
+      float* partials = work.partials + 4 * kMaxLanes * r;
+      if (kForm == Form::kPlain && std::isfinite(tile.max[r]) && !std::isnan(tile.sum[r])) {
+        ExpRow<Form::kPlain, true>(row, classes, nullptr, constants, tile.max[r], e, partials);
+        const D32 d;
+        tile.total[r] = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, partials + 2 * kMaxLanes)));
+        return true;
+      }
+      return RecomputeRow<kForm>(call, row, r, work, e, tile);
+    });
+    if (refused >= 0) return first + refused;
+    FinishTile(call, first, rows, tile);
+    StoreOwn(call, first, rows, work.exponentials, work.stride(), tile);
+    const bool ends_tile = in_tile + group_rows == kTileRows || first + rows == call.rows;
+    if (in_tile == 0 && ends_tile) {
+      AddRows<true, true>(work, classes, rows, tile);
+    } else if (in_tile == 0) {
+      AddRows<true, false>(work, classes, rows, tile);
+    } else if (ends_tile) {
+      AddRows<false, true>(work, classes, rows, tile);
+    } else {
+      AddRows<false, false>(work, classes, rows, tile);
+    }
+  }
+  return -1;
+}
+
+}  // namespace p2p::kernels::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // per-target include guard
