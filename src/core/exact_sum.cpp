@@ -4,6 +4,7 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <string_view>
 
 #include "p2p/error.hpp"
 
@@ -86,15 +87,20 @@ std::string ExactSums::to_hex(std::size_t i) const {
 void ExactSums::set_hex(std::size_t i, const std::string& text) {
   const bool negative = text.starts_with('-');
   const std::string digits = text.substr(negative ? 1 : 0);
+  constexpr std::size_t kMostDigits = 32;
+  const UInt128 largest = (UInt128{1} << 127) - (negative ? 0 : 1);
   UInt128 magnitude = 0;
   const bool valid =
-      !digits.empty() && digits.size() <= 31 && std::ranges::all_of(digits, [&](char c) {
+      !digits.empty() && digits.size() <= kMostDigits && std::ranges::all_of(digits, [&](char c) {
         const std::size_t digit = std::string_view("0123456789abcdef").find(c);
         magnitude = magnitude << 4 | digit;
         return digit < 16;
       });
-  if (!valid) throw_bad_data("'" + text + "' is not a hexadecimal sum of at most 31 digits");
-  sums_[i] = negative ? -static_cast<Int128>(magnitude) : static_cast<Int128>(magnitude);
+  if (!valid || magnitude > largest) {
+    throw_bad_data("'" + text.substr(0, kMostDigits + 2) +
+                   "' is not a sum: a hexadecimal integer of at most 127 bits");
+  }
+  sums_[i] = static_cast<Int128>(negative ? -magnitude : magnitude);
 }
 
 }  // namespace p2p

@@ -7,6 +7,10 @@
 
 namespace p2p {
 
+namespace {
+__extension__ typedef __int128 Int128;
+}  // namespace
+
 ScoreSet::ScoreSet(std::vector<std::unique_ptr<RowSource>> sources) : sources_(std::move(sources)) {
   assert(!sources_.empty());
   const RowSource& head = *sources_.front();
@@ -49,10 +53,11 @@ std::vector<Block> plan_blocks(const ScoreSet& set, std::int64_t part, std::int6
       global_row += count;
     }
   }
-  const auto total = static_cast<std::int64_t>(blocks.size());
-  const auto begin = blocks.begin() + (part - 1) * total / parts;
-  const auto end = blocks.begin() + part * total / parts;
-  return {begin, end};
+  const auto cut = [&](std::int64_t k) {
+    const auto at = static_cast<Int128>(k) * static_cast<Int128>(blocks.size()) / parts;
+    return blocks.begin() + static_cast<std::ptrdiff_t>(at);
+  };
+  return {cut(part - 1), cut(part)};
 }
 
 }  // namespace p2p
