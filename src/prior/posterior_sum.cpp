@@ -160,6 +160,7 @@ void PosteriorSum::Impl::flush_kept() {
 void PosteriorSum::Impl::close() {
   flush_kept();
   if (block_rows == 0) return;
+  check.end_block();
   posterior.add(block_posterior);
   squared.add(block_squared);
   own.add(block_own);
@@ -167,7 +168,6 @@ void PosteriorSum::Impl::close() {
   std::ranges::fill(block_squared, 0.0);
   std::ranges::fill(block_own, 0.0);
   block_rows = 0;
-  check.end_block();
 }
 
 PosteriorSum::PosteriorSum(std::int64_t classes, const PosteriorModel& model)

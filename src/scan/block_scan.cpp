@@ -6,8 +6,9 @@
 #include <new>
 #include <vector>
 
-#include "p2p/parallel.hpp"
 #include "kernels/kernels.hpp"
+#include "p2p/error.hpp"
+#include "p2p/parallel.hpp"
 
 namespace p2p {
 namespace {
@@ -25,6 +26,20 @@ Buffer allocate(std::int64_t bytes) {
       static_cast<std::byte*>(::operator new[](static_cast<std::size_t>(bytes), kAlignment)));
 }
 
+using Visit = std::function<void(int worker, const Chunk& chunk)>;
+
+// That the rows were not there any more explains whatever was wrong with them.
+void visit_view(int worker, const Chunk& chunk, const Visit& visit) {
+  RowSource& source = *chunk.block->source;
+  try {
+    visit(worker, chunk);
+  } catch (const Error&) {
+    source.end_view(chunk.first, chunk.count);
+    throw;
+  }
+  source.end_view(chunk.first, chunk.count);
+}
+
 }  // namespace
 
 std::int64_t chunk_rows(std::int64_t row_bytes) {
@@ -33,11 +48,11 @@ std::int64_t chunk_rows(std::int64_t row_bytes) {
 }
 
 int scan_workers(const ScoreSet& set, const ScanOptions& options) {
-  return set.random_access() ? options.threads : 1;
+  return set.random_access() ? std::max(options.threads, 1) : 1;
 }
 
 void scan_blocks(const ScoreSet& set, std::span<const Block> blocks, const ScanOptions& options,
-                 const std::function<void(int worker, const Chunk& chunk)>& visit) {
+                 const Visit& visit) {
   const int workers = scan_workers(set, options);
   std::vector<Buffer> buffers(static_cast<std::size_t>(workers));
   std::int64_t largest_row = 0;
@@ -59,13 +74,15 @@ void scan_blocks(const ScoreSet& set, std::span<const Block> blocks, const ScanO
       chunk.global_row = block.global_row + done;
       chunk.last_of_block = done + chunk.count == block.count;
       chunk.data = block.source->view(chunk.first, chunk.count);
-      if (chunk.data == nullptr) {
+      if (chunk.data != nullptr) {
+        visit_view(worker, chunk, visit);
+      } else {
         Buffer& buffer = buffers[static_cast<std::size_t>(worker)];
         if (!buffer) buffer = allocate(buffer_bytes);
         block.source->read(chunk.first, chunk.count, buffer.get());
         chunk.data = buffer.get();
+        visit(worker, chunk);
       }
-      visit(worker, chunk);
       if (options.rows_done != nullptr)
         options.rows_done->fetch_add(chunk.count, std::memory_order_relaxed);
     }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
+#include "core/element.hpp"
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
 #include "scan/kind_check.hpp"
@@ -50,10 +52,34 @@ class ReplaySource final : public RowSource {
   std::int64_t head_rows_;
 };
 
+bool has_only_scores(const void* row, DType dtype, std::int64_t classes) {
+  for (std::int64_t c = 0; c < classes; ++c) {
+    if (!(load_element(row, dtype, c) < std::numeric_limits<double>::infinity())) return false;
+  }
+  return true;
+}
+
+// Rows that look like one kind.
+struct Tally {
+  std::int64_t count = 0;
+  std::int64_t first_other = -1;
+  void add(bool alike, std::int64_t row) {
+    if (alike) {
+      ++count;
+    } else if (first_other < 0) {
+      first_other = row;
+    }
+  }
+};
+
 }  // namespace
 
 ScoreKind detect_kind(ScoreSet& set) {
   RowSource& source = *set.sources().front();
+  if (source.rows() == 0) {
+    throw_bad_data(fmt::format(
+        "'{}' has no rows; leave it out, or say what the rest holds with --input", source.name()));
+  }
   const std::int64_t classes = source.classes();
   const auto row_bytes = classes * static_cast<std::int64_t>(item_size(source.dtype()));
   const std::int64_t rows =
@@ -61,12 +87,17 @@ ScoreKind detect_kind(ScoreSet& set) {
   std::vector<char> head(static_cast<std::size_t>(rows * row_bytes));
   source.read(0, rows, head.data());
 
-  std::int64_t probs = 0;
-  std::int64_t log_probs = 0;
+  // Rows with NaN or +inf are left to the pass, which names them.
+  std::int64_t judged = 0;
+  Tally probs;
+  Tally log_probs;
   for (std::int64_t i = 0; i < rows; ++i) {
-    const RowLook look = look_at_row(head.data() + i * row_bytes, source.dtype(), classes);
-    probs += look.probs ? 1 : 0;
-    log_probs += look.log_probs ? 1 : 0;
+    const void* row = head.data() + i * row_bytes;
+    if (!has_only_scores(row, source.dtype(), classes)) continue;
+    const RowLook look = look_at_row(row, source.dtype(), classes);
+    ++judged;
+    probs.add(look.probs, i);
+    log_probs.add(look.log_probs, i);
   }
   const std::string name = source.name();
   if (!source.rewindable()) {
@@ -74,14 +105,17 @@ ScoreKind detect_kind(ScoreSet& set) {
       return std::make_unique<ReplaySource>(std::move(inner), std::move(head), rows);
     });
   }
-  if (probs == rows) return ScoreKind::kProbs;
-  if (log_probs == rows) return ScoreKind::kLogProbs;
-  const std::int64_t lookalikes = std::max(probs, log_probs);
-  if (lookalikes >= 2 && lookalikes * KindCheck::kLookalikeShare > rows) {
+  if (judged == 0) return ScoreKind::kLogits;
+  if (probs.count == judged) return ScoreKind::kProbs;
+  if (log_probs.count == judged) return ScoreKind::kLogProbs;
+  const bool more_probs = probs.count >= log_probs.count;
+  const Tally& most = more_probs ? probs : log_probs;
+  if (most.count >= 2 && most.count * KindCheck::kLookalikeShare > judged) {
     throw_bad_data(fmt::format(
-        "'{}': {} of the first {} rows hold {}, the others do not; separate the two, or say what "
-        "they are with --input",
-        name, lookalikes, rows, probs >= log_probs ? "probabilities" : "log-probabilities"));
+        "'{}': {} of the first {} rows hold {}, but row {} (counted from 0) does not; separate the "
+        "two kinds, or say what they are with --input",
+        name, most.count, rows, more_probs ? "probabilities" : "log-probabilities",
+        most.first_other));
   }
   return ScoreKind::kLogits;
 }

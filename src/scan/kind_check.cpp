@@ -17,6 +17,8 @@ namespace {
 constexpr double kRangeTolerance = 1e-5;
 constexpr double kRangeTolerance16 = 1e-2;
 constexpr double kLargestF16 = 65504;
+// Shorter blocks of logits are not judged: look-alikes may be chance.
+constexpr std::int64_t kLeastRows = 16;
 
 bool is_16_bit(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16; }
 double sum_tolerance(DType dtype) { return is_16_bit(dtype) ? kSumTolerance16 : kSumTolerance; }
@@ -103,16 +105,24 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
     probs_ += look.probs ? 1 : 0;
     log_probs_ += look.log_probs ? 1 : 0;
   }
+  if (rows_ == 0) {
+    name_ = name;
+    first_row_ = first_row;
+  }
   rows_ += count;
+}
+
+void KindCheck::end_block() {
   const std::int64_t lookalikes = std::max(probs_, log_probs_);
-  if (rows_ >= 16 && lookalikes >= 3 && lookalikes * kLookalikeShare > rows_) {
+  if (rows_ >= kLeastRows && lookalikes * kLookalikeShare > rows_) {
     throw_bad_data(
-        fmt::format("'{}', rows up to {} (counted from 0): {} of {} rows hold {} although the data "
-                    "set was taken for logits; do not "
-                    "mix kinds, or say --input probs or --input log-probs",
-                    name, first_row + count - 1, lookalikes, rows_,
+        fmt::format("'{}', rows {} to {} (counted from 0): {} of {} rows hold {} although the data "
+                    "set was taken for logits; do not mix kinds, or say --input probs or --input "
+                    "log-probs",
+                    name_, first_row_, first_row_ + rows_ - 1, lookalikes, rows_,
                     probs_ >= log_probs_ ? "probabilities" : "log-probabilities"));
   }
+  rows_ = probs_ = log_probs_ = 0;
 }
 
 }  // namespace p2p

@@ -23,15 +23,19 @@ class KindCheck {
   static constexpr std::int64_t kLookalikeShare = 20;
 
   KindCheck(ScoreKind kind, std::int64_t classes) : kind_(kind), classes_(classes) {}
-  /// Rows [first_row, first_row + count) of source `name`; max and sum are facts of the raw rows.
-  /// Error{kBadData} naming the row.
+  /// Rows [first_row, first_row + count) of source `name`, all of one block; max and sum are facts
+  /// of the raw rows. Error{kBadData} naming the row.
   void rows(const void* data, DType dtype, std::int64_t count, const float* max, const float* sum,
             const std::string& name, std::int64_t first_row);
-  void end_block() { rows_ = probs_ = log_probs_ = 0; }
+  /// Error{kBadData}: logits with too many rows of another kind in the block, however it was fed.
+  void end_block();
 
  private:
   ScoreKind kind_;
   std::int64_t classes_;
+  // Of the open block.
+  std::string name_;
+  std::int64_t first_row_ = 0;
   std::int64_t rows_ = 0, probs_ = 0, log_probs_ = 0;
 };
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "p2p/parallel.hpp"
 #include "p2p/error.hpp"
+#include "p2p/parallel.hpp"
 
 namespace p2p {
 namespace {
@@ -39,7 +39,7 @@ void demand_same_rows(const ScoreSet& scores, const LabelSource& labels) {
 
 LabelCounts count_labels(LabelSource& labels, const LabelRules& rules, int threads) {
   const std::int64_t chunks = (labels.rows() + kLabelChunk - 1) / kLabelChunk;
-  const auto workers = static_cast<std::size_t>(threads);
+  const auto workers = static_cast<std::size_t>(std::max(threads, 1));
   std::vector<LabelCounts> found(workers);
   std::vector<std::vector<std::int64_t>> buffers(workers);
   for (LabelCounts& counts : found) counts.rows.assign(static_cast<std::size_t>(rules.classes), 0);
