@@ -1,0 +1,142 @@
+#include <gmock/gmock.h>
+
+#include <limits>
+
+#include "support/input_file.hpp"
+
+namespace p2p {
+namespace {
+
+using test::error_of;
+using test::InputFolder;
+using test::labels_in;
+using test::npy_of;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string labels_error(const std::string& name, const std::string& bytes) {
+  const InputFolder folder;
+  const std::string file = folder.add(name, bytes);
+  return error_of(ErrorCode::kBadData, [&] { labels_in({file}); });
+}
+
+template <class T>
+std::vector<std::int64_t> round_trip(const std::string& descr) {
+  const InputFolder folder;
+  const std::vector<T> values = {0, 100, std::numeric_limits<T>::min()};
+  return labels_in({folder.add("y.npy", npy_of<T>(descr, "(3,)", values))});
+}
+
+TEST(Labels, AreReadFromAnyIntegerType) {
+  EXPECT_THAT(round_trip<std::int8_t>("|i1"), ElementsAre(0, 100, -128));
+  EXPECT_THAT(round_trip<std::int16_t>("<i2"), ElementsAre(0, 100, -32768));
+  EXPECT_THAT(round_trip<std::int32_t>("<i4"), ElementsAre(0, 100, -2147483648LL));
+  EXPECT_THAT(round_trip<std::int64_t>("<i8"), ElementsAre(0, 100, INT64_MIN));
+  EXPECT_THAT(round_trip<std::uint8_t>("|u1"), ElementsAre(0, 100, 0));
+  EXPECT_THAT(round_trip<std::uint16_t>("<u2"), ElementsAre(0, 100, 0));
+  EXPECT_THAT(round_trip<std::uint32_t>("<u4"), ElementsAre(0, 100, 0));
+  EXPECT_THAT(round_trip<std::uint64_t>("<u8"), ElementsAre(0, 100, 0));
+}
+
+TEST(Labels, BigEndianBytesAreReversed) {
+  const InputFolder folder;
+  EXPECT_THAT(labels_in({folder.add("y.npy", test::npy(">i2", "(2,)", {"\x01\x00\xFF\xFE", 4}))}),
+              ElementsAre(256, -2));
+}
+
+TEST(Labels, AnyRankIsReadInCOrder) {
+  const InputFolder folder;
+  EXPECT_THAT(labels_in({folder.add("y.npy", npy_of<std::int32_t>("<i4", "(2, 2)", {1, 2, 3, 4}))}),
+              ElementsAre(1, 2, 3, 4));
+}
+
+TEST(Labels, FortranOrderIsRefusedWithTheFix) {
+  EXPECT_THAT(labels_error("y.npy", npy_of<std::int32_t>("<i4", "(2, 2)", {1, 2, 3, 4}, true)),
+              HasSubstr("numpy.ascontiguousarray(labels)"));
+}
+
+TEST(Labels, DeflatedOnesAreReadInAnyOrder) {
+  const InputFolder folder;
+  const std::string y = npy_of("<i4", "(100000,)", test::counting<std::int32_t>(100'000));
+  const auto labels = open_labels({folder.add("y.npz", test::zip({{"y.npy", y, true}}))});
+  std::vector<std::int64_t> values(2);
+  labels->read(99'998, 2, values.data());
+  EXPECT_THAT(values, ElementsAre(99'998, 99'999));
+  labels->read(5, 2, values.data());
+  EXPECT_THAT(values, ElementsAre(5, 6));
+}
+
+TEST(Labels, MoreThanFitInMemoryArePutIntoATemporaryFile) {
+  const InputFolder folder;
+  constexpr std::int64_t kMany = 2'500'000;
+  const std::string y = npy_of("<i4", "(2500000,)", test::counting<std::int32_t>(kMany));
+  EXPECT_EQ(labels_in({folder.add("y.npz", test::zip({{"y.npy", y, true}}))}),
+            test::counting<std::int64_t>(kMany));
+}
+
+TEST(Labels, TextHoldsOneALine) {
+  const InputFolder folder;
+  EXPECT_THAT(labels_in({folder.add("y.txt", "3\r\n -1 \n+2\n\n")}), ElementsAre(3, -1, 2));
+}
+
+TEST(Labels, ACsvMayHaveAHeader) {
+  const InputFolder folder;
+  EXPECT_THAT(labels_in({folder.add("y.csv", "label\n3\n4\n")}), ElementsAre(3, 4));
+}
+
+TEST(Labels, ATxtMayNotHaveAHeader) {
+  EXPECT_THAT(labels_error("y.txt", "label\n3\n"), HasSubstr("line 1: 'label' is not an integer"));
+}
+
+TEST(Labels, DecimalsAreRefusedByLineWithTheFix) {
+  EXPECT_THAT(labels_error("y.txt", "1\n3.0\n"),
+              AllOf(HasSubstr("y.txt', line 2: '3.0' is not an integer"), HasSubstr("fmt='%d'")));
+}
+
+TEST(Labels, SeveralColumnsAreRefused) {
+  EXPECT_THAT(labels_error("y.csv", "1,2\n3,4\n"), HasSubstr("line 1: '1,2'"));
+}
+
+TEST(Labels, IntegersTooLargeAreRefused) {
+  EXPECT_THAT(labels_error("y.txt", "9223372036854775808\n"), HasSubstr("is not an integer"));
+  EXPECT_THAT(labels_error("y.npy", npy_of<std::uint64_t>("<u8", "(2,)", {0, 1ULL << 63})),
+              HasSubstr("9223372036854775808 at position 1"));
+}
+
+TEST(Labels, FloatsAreRefusedWithTheFix) {
+  EXPECT_THAT(labels_error("y.npy", npy_of<float>("<f4", "(2,)", {0, 1})),
+              AllOf(HasSubstr("'<f4'"), HasSubstr(".astype('int64')")));
+}
+
+TEST(Labels, BooleansAreRefused) {
+  EXPECT_THAT(labels_error("y.npy", test::npy("|b1", "(2,)", "ab")), HasSubstr("'|b1'"));
+}
+
+TEST(Labels, ASingleNumberIsRefused) {
+  EXPECT_THAT(labels_error("y.npy", npy_of<std::int32_t>("<i4", "()", {1})), HasSubstr("shape []"));
+}
+
+TEST(Labels, NoneAtAllAreRefused) {
+  EXPECT_THAT(labels_error("y.txt", ""), HasSubstr("holds no labels"));
+  EXPECT_THAT(labels_error("y.npy", npy_of<std::int32_t>("<i4", "(0,)", {})),
+              HasSubstr("holds no labels"));
+}
+
+TEST(Labels, AnotherEndingIsRefused) {
+  EXPECT_THAT(labels_error("y.pkl", "x"), HasSubstr("expected .npy, .npz, .safetensors, .txt or"));
+}
+
+TEST(Labels, SeveralFilesFollowEachOther) {
+  const InputFolder folder;
+  const auto labels =
+      open_labels({folder.add("a.txt", "1\n2\n3\n"), folder.add("b.txt", "4\n"),
+                   folder.add("c.npy", npy_of<std::int8_t>("|i1", "(2,)", {5, 6}))});
+  EXPECT_EQ(labels->rows(), 6);
+  std::vector<std::int64_t> values(4);
+  labels->read(2, 4, values.data());
+  EXPECT_THAT(values, ElementsAre(3, 4, 5, 6));
+}
+
+}  // namespace
+}  // namespace p2p
