@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "command.hpp"
+#include "help.hpp"
 #include "p2p/error.hpp"
 #include "p2p/interrupt.hpp"
 #include "p2p/simd_target.hpp"
@@ -16,15 +17,36 @@ constexpr int kInternalFailure = 1;
 constexpr int kUsageError = 2;
 constexpr int kBadData = 3;
 
+// One sentence, as for every other error.
+int explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const auto verbs = app.get_subcommands();
+  if (verbs.empty()) {
+    fmt::print(stderr, "p2p: {}; see p2p --help\n",
+               dynamic_cast<const CLI::RequiredError*>(&error) != nullptr
+                   ? "a verb is missing: estimate, merge, inspect, correct or evaluate"
+                   : error.what());
+  } else {
+    fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
+  }
+  return kUsageError;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(
       "p2p: measure the prior that a classifier really holds (its effective prior) and divide it "
       "out\n"
       "after training: z' = z / T + strength * (log target - log residual).",
       "p2p");
+  app.formatter(std::make_shared<p2p::cli::HelpFormatter>());
+  app.set_help_flag("-h,--help", "print this help");
   app.require_subcommand(1);
   app.set_version_flag("--version", p2p::kVersion, "print the version");
-  app.footer("p2p VERB --help explains a verb and ends with examples.");
+  app.footer(
+      fmt::format("p2p VERB --help explains a verb and ends with examples.\n\n"
+                  "Examples:\n"
+                  "  p2p estimate {0}:train_logits --counts {0}:counts -o prior.json\n"
+                  "  p2p correct {0}:test_logits --prior prior.json -o corrected.npy",
+                  p2p::cli::kSample));
   p2p::cli::add_estimate(app);
   p2p::cli::add_merge(app);
   p2p::cli::add_inspect(app);
@@ -34,7 +56,8 @@ int run(int argc, char** argv) {
     p2p::kernels::select_target();
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsageError;
+    if (error.get_exit_code() != 0) return explain_usage(app, error);
+    return app.exit(error);
   }
   return 0;
 }
@@ -44,6 +67,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   p2p::remove_temporary_files_on_signal();
   p2p::report_failed_writes_as_errors();
+  p2p::read_files_by_mapping();
   try {
     return run(argc, argv);
   } catch (const p2p::Error& error) {

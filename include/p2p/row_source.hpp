@@ -43,11 +43,13 @@ class RowSource {
   /// Writes rows [first, first + count) row-major, native byte order, in dtype() to `out`. Error
   /// when the file is shorter than it was, unreadable or damaged.
   virtual void read(std::int64_t first, std::int64_t count, void* out) = 0;
-  /// The same rows without a copy, or null when the source cannot (then use read()). Valid while
-  /// the source lives.
+  /// The same rows without a copy, or null when the source cannot (then use read()). Same threading
+  /// as read(). Give every view back with end_view() before trusting what was seen in it.
   [[nodiscard]] virtual const void* view(std::int64_t /*first*/, std::int64_t /*count*/) {
     return nullptr;
   }
+  /// The rows of a view() are no longer needed. Error when they were not there any more.
+  virtual void end_view(std::int64_t /*first*/, std::int64_t /*count*/) {}
   /// Identity of the input. Sources that are not rewindable answer after their last row was read.
   [[nodiscard]] virtual InputRecord record() = 0;
 };

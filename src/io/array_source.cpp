@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "io/file_mapping.hpp"
 #include "io/gather.hpp"
 #include "io/input_record.hpp"
 #include "io/layout.hpp"
@@ -28,6 +29,9 @@ class StoredArraySource : public RowSource {
   }
 
  protected:
+  [[nodiscard]] std::int64_t row_bytes() const {
+    return layout_.classes * static_cast<std::int64_t>(item_size(dtype_));
+  }
   void to_native_order(void* rows, std::int64_t count) const {
     if (is_foreign_order(array_.info)) {
       swap_bytes(rows, count * layout_.classes, item_size(dtype_));
@@ -42,23 +46,35 @@ class StoredArraySource : public RowSource {
 class PlacedSource final : public StoredArraySource {
  public:
   PlacedSource(StoredArray array, const Layout& layout)
-      : StoredArraySource(std::move(array), layout), place_(array_.place()) {}
+      : StoredArraySource(std::move(array), layout), place_(array_.place()) {
+    const bool as_stored = layout_.inner == 1 && !is_foreign_order(array_.info);
+    const bool aligned = place_.offset % static_cast<std::int64_t>(item_size(dtype_)) == 0;
+    if (as_stored && aligned) mapping_ = place_.file->map();
+  }
   [[nodiscard]] bool random_access() const override { return true; }
   void read(std::int64_t first, std::int64_t count, void* out) override {
     assert(first >= 0 && count >= 0 && first + count <= rows());
     gather_rows(*place_.file, place_.offset, layout_, item_size(dtype_), first, count, out);
     to_native_order(out, count);
   }
+  [[nodiscard]] const void* view(std::int64_t first, std::int64_t count) override {
+    return mapping_ ? mapping_->acquire(place_.offset + first * row_bytes(), count * row_bytes())
+                    : nullptr;
+  }
+  void end_view(std::int64_t first, std::int64_t count) override {
+    if (mapping_->has_shrunk()) throw_shrunk(array_.name, place_.file->size());
+    mapping_->release(place_.offset + first * row_bytes(), count * row_bytes());
+  }
 
  private:
   StoredArray::Place place_;
+  std::unique_ptr<FileMapping> mapping_;  // null: read instead
 };
 
 class InflatedSource final : public StoredArraySource {
  public:
   InflatedSource(StoredArray array, const Layout& layout)
-      : StoredArraySource(std::move(array), layout),
-        row_bytes_(layout.classes * static_cast<std::int64_t>(item_size(dtype_))) {}
+      : StoredArraySource(std::move(array), layout) {}
   [[nodiscard]] bool random_access() const override { return false; }
   void read(std::int64_t first, std::int64_t count, void* out) override {
     assert(first >= 0 && count >= 0 && first + count <= rows());
@@ -66,14 +82,13 @@ class InflatedSource final : public StoredArraySource {
       stream_ = array_.stream();
       next_row_ = 0;
     }
-    skip_bytes(*stream_, (first - next_row_) * row_bytes_);
-    stream_->read(out, static_cast<std::size_t>(count * row_bytes_));
+    skip_bytes(*stream_, (first - next_row_) * row_bytes());
+    stream_->read(out, static_cast<std::size_t>(count * row_bytes()));
     next_row_ = first + count;
     to_native_order(out, count);
   }
 
  private:
-  std::int64_t row_bytes_;
   std::unique_ptr<ByteStream> stream_;
   std::int64_t next_row_ = 0;
 };

@@ -115,12 +115,17 @@ void File::read(std::int64_t offset, void* out, std::int64_t count) const {
     throw_bad_data(fmt::format("{} cannot be read at byte {}: {}", quote(name_), position,
                                std::generic_category().message(error)));
   }
-  if (got == 0) {
-    throw_bad_data(fmt::format(
-        "{} shrank while being read: it had {} bytes when opened and now ends at or before byte "
-        "{}; run again once it is complete",
-        quote(name_), size_, position));
-  }
+  if (got == 0) throw_shrunk(name_, size_);
+}
+
+std::unique_ptr<FileMapping> File::map() const {
+  return descriptor_ < 0 ? nullptr : FileMapping::map(descriptor_, size_);
+}
+
+void throw_shrunk(const std::string& name, std::int64_t size) {
+  throw_bad_data(fmt::format(
+      "{} shrank while being read: it had {} bytes when opened; run again once it is complete",
+      quote(name), size));
 }
 
 std::size_t FileStream::read(void* out, std::size_t count) {

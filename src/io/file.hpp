@@ -7,11 +7,12 @@
 #include <string>
 
 #include "io/byte_stream.hpp"
+#include "io/file_mapping.hpp"
 
 namespace p2p::io {
 
-/// A regular file opened for reading at any position, from any thread. Mapping is avoided on
-/// purpose: a file that shrinks is a short read, hence a sentence and not a signal.
+/// A regular file opened for reading at any position, from any thread. A file that shrinks is a
+/// short read, hence a sentence and not a signal.
 class File {
  public:
   /// Error when missing, unreadable, a folder or no regular file.
@@ -28,6 +29,8 @@ class File {
   /// Exactly `count` bytes from `offset`, which lie within size(). Error when the file has shrunk,
   /// was replaced or cannot be read.
   void read(std::int64_t offset, void* out, std::int64_t count) const;
+  /// The whole file mapped, where that is possible and wanted; else null.
+  [[nodiscard]] std::unique_ptr<FileMapping> map() const;
 
  private:
   File() = default;
@@ -39,6 +42,9 @@ class File {
   ino_t inode_ = 0;
   int descriptor_ = -1;  ///< -1: opened for each read, so that thousands of files may be inputs
 };
+
+/// The sentence for a file that has become shorter since it was opened with `size` bytes.
+[[noreturn]] void throw_shrunk(const std::string& name, std::int64_t size);
 
 /// Bytes [begin, end) of a file in order.
 class FileStream final : public ByteStream {
