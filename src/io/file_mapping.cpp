@@ -33,7 +33,9 @@ struct sigaction previous;
 void on_bus_error(int, siginfo_t* info, void*) {
   const int saved_errno = errno;
   auto* address = static_cast<char*>(info->si_addr);
+  const bool is_fault = info->si_code > 0;  // and not a signal that somebody sent
   for (Slot& slot : slots) {
+    if (!is_fault) break;
     char* begin = slot.begin.load();
     if (begin == nullptr || address < begin || address >= slot.end.load()) continue;
     char* page = begin + static_cast<std::size_t>(address - begin) / page_size * page_size;
@@ -45,6 +47,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
     }
   }
   sigaction(SIGBUS, &previous, nullptr);
+  raise(SIGBUS);
   errno = saved_errno;
 }
 
