@@ -48,6 +48,7 @@ void validate(const EstimateOptions& options, std::int64_t classes) {
         "counts have {} values, but the scores have {} classes; give one count per class",
         options.counts.size(), classes));
   }
+  if (!options.counts.empty()) normalised(options.counts, "counts");
   if (!options.classes.empty() && static_cast<std::int64_t>(options.classes.size()) != classes) {
     throw_bad_data(fmt::format("{} class names for {} classes; give one name per class",
                                options.classes.size(), classes));
@@ -126,6 +127,8 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
   settings.floor = options.floor;
   settings.excluded = options.excluded;
   std::ranges::sort(settings.excluded);
+  const auto repeated = std::ranges::unique(settings.excluded);
+  settings.excluded.erase(repeated.begin(), repeated.end());
 
   std::vector<double> weights;
   const LabelRules rules{classes, options.ignore_index, {}};
@@ -153,6 +156,13 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
   }
 
   const std::vector<Block> blocks = plan_blocks(scores, options.part, options.parts);
+  if (blocks.empty() && scores.rows() > 0) {
+    const std::size_t all = plan_blocks(scores).size();
+    throw_bad_data(fmt::format(
+        "part {} of {} has no rows: the data set has {} blocks of {} rows, which are not cut; use "
+        "at most {} parts",
+        options.part, options.parts, all, kBlockRows, all));
+  }
   const ScanOptions scan{options.threads, options.rows_done};
   const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
   std::vector<PosteriorSum> sums;

@@ -46,7 +46,13 @@ std::vector<double> log_stderr(const PosteriorSum& sums, const std::vector<doubl
   return result;
 }
 
-// Complete sets of parts become one entry; order does not tell how the file came about.
+void demand_length(const std::vector<double>& values, std::int64_t classes, const char* what) {
+  if (static_cast<std::int64_t>(values.size()) == classes) return;
+  throw_bad_data(fmt::format("{} of {} values for {} classes; give one per class", what,
+                             values.size(), classes));
+}
+
+// Complete sets of parts become one entry each; order does not tell how the file came about.
 std::vector<PriorInput> canonical(std::vector<PriorInput> inputs) {
   const auto key = [](const PriorInput& in) {
     return std::tie(in.record.name, in.record.sha256, in.record.shape, in.parts, in.part);
@@ -61,8 +67,18 @@ std::vector<PriorInput> canonical(std::vector<PriorInput> inputs) {
            inputs[end].record.shape == first.record.shape && inputs[end].parts == first.parts) {
       ++end;
     }
-    if (static_cast<std::int64_t>(end - i) == first.parts) {
-      result.push_back({first.record, 1, 1});
+    // A file that the data set holds k times has every part k times.
+    const auto copies = static_cast<std::int64_t>(
+        std::count_if(inputs.begin() + static_cast<std::ptrdiff_t>(i),
+                      inputs.begin() + static_cast<std::ptrdiff_t>(end),
+                      [&](const PriorInput& in) { return in.part == first.part; }));
+    const auto found = static_cast<std::int64_t>(end - i);
+    bool complete = found / copies == first.parts && found % copies == 0;
+    for (std::size_t k = i; complete && k < end; ++k) {
+      complete = inputs[k].part == static_cast<std::int64_t>(k - i) / copies + 1;
+    }
+    if (complete) {
+      result.insert(result.end(), static_cast<std::size_t>(copies), {first.record, 1, 1});
     } else {
       result.insert(result.end(), inputs.begin() + static_cast<std::ptrdiff_t>(i),
                     inputs.begin() + static_cast<std::ptrdiff_t>(end));
@@ -105,6 +121,8 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
   const std::int64_t classes = sums.classes();
   const std::vector<double> posterior = sums.posterior();
   const double total = sum(posterior);
+  demand_length(set.training_offset, classes, "a training offset");
+  if (!set.counts.empty()) demand_length(set.counts, classes, "counts");
   if (prior.n_rows == 0 || !(total > 0)) {
     throw_bad_data("no rows to estimate a prior from: all were ignored or have weight 0");
   }
@@ -151,7 +169,7 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
   for (double& r : prior.residual) r /= residual_total;
 
   const bool labelled = std::ranges::any_of(prior.sums.label_rows, [](auto m) { return m > 0; });
-  for (std::int64_t c = 0; labelled && c < classes; ++c) {
+  for (std::int64_t c = 0; labelled && !set.counts.empty() && c < classes; ++c) {
     const auto at = static_cast<std::size_t>(c);
     if (set.counts[at] > 0 && prior.sums.label_rows[at] == 0) prior.uncovered.push_back(c);
   }

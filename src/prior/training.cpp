@@ -9,13 +9,20 @@
 namespace p2p {
 namespace {
 
-void demand_counts(const std::vector<double>& counts, const char* loss) {
+// n / sum(n) of training counts that the loss cannot do without.
+std::vector<double> class_frequencies(const std::vector<double>& counts, std::int64_t classes,
+                                      const char* loss) {
   if (counts.empty()) {
     throw_usage(
         fmt::format("--trained-with {} needs the training counts: give --counts, or --labels of "
                     "the whole data set",
                     loss));
   }
+  if (static_cast<std::int64_t>(counts.size()) != classes) {
+    throw_bad_data(fmt::format("counts have {} values for {} classes; give one count per class",
+                               counts.size(), classes));
+  }
+  return normalised(counts, "counts");
 }
 
 void demand_length(const std::vector<double>& values, std::int64_t classes, const char* what) {
@@ -50,10 +57,9 @@ std::vector<double> training_offset(const Training& training, const std::vector<
     case Training::Loss::kCrossEntropy:
       break;
     case Training::Loss::kLogitAdjusted: {
-      demand_counts(counts, "la");
+      const std::vector<double> pi = class_frequencies(counts, classes, "la");
       if (!std::isfinite(training.tau)) throw_usage("--trained-with la:TAU needs a finite TAU");
       if (training.tau == 0) break;
-      const std::vector<double> pi = normalised(counts, "counts");
       for (std::size_t c = 0; c < b.size(); ++c) {
         b[c] =
             pi[c] > 0 ? training.tau * std::log(pi[c]) : -std::numeric_limits<double>::infinity();
@@ -61,7 +67,7 @@ std::vector<double> training_offset(const Training& training, const std::vector<
       break;
     }
     case Training::Loss::kBalancedSoftmax:
-      demand_counts(counts, "balanced-softmax");
+      class_frequencies(counts, classes, "balanced-softmax");
       for (std::size_t c = 0; c < b.size(); ++c) b[c] = std::log(counts[c]);
       break;
     case Training::Loss::kClassWeights:
