@@ -30,10 +30,13 @@ void add_output_options(CLI::App& verb, OutputOptions& options) {
   verb.add_flag("--json", options.json, "print one JSON object on stdout");
   verb.add_flag("--quiet", options.quiet,
                 "no words and no progress on stderr but warnings and errors");
-  verb.add_option("--seed", options.seed, "seed of everything random")->capture_default_str();
+  verb.add_option("--seed", options.seed, "seed of everything random")
+      ->type_name("S")
+      ->capture_default_str();
   options.threads = default_threads();
   verb.add_option("--threads", options.threads, "threads; results do not depend on it")
       ->check(CLI::Range(1, 4096))
+      ->type_name("N")
       ->default_str("all processors");
   verb.set_version_flag("--version", kVersion, "print the version");
 }
@@ -42,7 +45,7 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
   CLI::Option* scores = verb.add_option(positional ? "SCORES" : "--scores", options.scores,
                                         "score files: .npy, .npz, .safetensors, .csv, .tsv, "
                                         "FILE:NAME, a folder, @list.txt, or - (.npy on stdin)");
-  scores->type_name(positional ? "" : "SCORES...");
+  scores->type_name(positional ? "" : "SCORES");
   if (positional) scores->required();
   verb.add_option("--input", options.input, "what the scores are: auto, logits, probs or log-probs")
       ->check(CLI::IsMember({"auto", "logits", "probs", "log-probs"}))
@@ -52,11 +55,12 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
   verb.add_option("--ignore-index", options.ignore_index, "label value of rows to leave out")
       ->type_name("I");
   verb.add_option("--class-axis", options.class_axis,
-                  "axis of the classes in rank 3 and 4, e.g. 1 for N,C,H,W")
+                  "axis of the classes in arrays of rank 3 and 4, e.g. 1 for N,C,H,W; negative: "
+                  "from the end")
       ->type_name("A");
   verb.add_option("--exclude", options.exclude,
                   "classes (names or numbers) to leave as they are: background")
-      ->type_name("CLASS...");
+      ->type_name("CLASS");
 }
 
 OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
@@ -93,6 +97,21 @@ OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
 
 ClassPrior load_prior(const std::string& path) {
   return parse_prior(read_text(path, kLargestPriorFile), path);
+}
+
+std::vector<double> read_per_class(const std::string& spec, std::int64_t classes) {
+  std::vector<double> values = read_vector(spec);
+  if (static_cast<std::int64_t>(values.size()) != classes) {
+    throw_bad_data(fmt::format("'{}' holds {} values for {} classes; give one value per class",
+                               spec, values.size(), classes));
+  }
+  return values;
+}
+
+std::vector<double> read_shares(const std::string& spec, std::int64_t classes) {
+  std::vector<double> values = read_per_class(spec, classes);
+  static_cast<void>(normalised(values, "'" + spec + "'"));
+  return values;
 }
 
 void note(const OutputOptions& options, const std::string& sentence) {

@@ -52,6 +52,11 @@ OpenedScores open(const ScoreOptions& options, const NamedClasses& known = {});
 
 ClassPrior load_prior(const std::string& path);
 
+/// One value per class from a file; Error naming the file when there are more or fewer.
+std::vector<double> read_per_class(const std::string& spec, std::int64_t classes);
+/// The same for counts or probabilities: not negative, not all zero.
+std::vector<double> read_shares(const std::string& spec, std::int64_t classes);
+
 /// Sentences for people, on stderr.
 void note(const OutputOptions& options, const std::string& sentence);
 void warn(const std::string& sentence);

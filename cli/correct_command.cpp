@@ -33,7 +33,7 @@ struct Options {
 
 std::vector<double> read_target(const Options& options, const ClassPrior& prior) {
   if (options.target == "uniform") return {};
-  if (options.target != "empirical") return read_vector(options.target);
+  if (options.target != "empirical") return read_shares(options.target, prior.n_classes());
   if (prior.empirical.empty()) {
     throw_usage(
         "--target empirical needs the training counts, but the prior holds none; estimate it with "
@@ -77,6 +77,10 @@ void run(const Options& options) {
   }
   std::vector<std::string> inputs = options.scores.scores;
   inputs.push_back(options.prior);
+  if (!options.scores.classes.empty()) inputs.push_back(options.scores.classes);
+  if (options.target != "uniform" && options.target != "empirical") {
+    inputs.push_back(options.target);
+  }
   refuse_overwriting(options.out, inputs);
 
   const ClassPrior prior = load_prior(options.prior);

@@ -35,7 +35,8 @@ double parse_number(std::string_view text, const std::string& where) {
   return value;
 }
 
-Training parse_training(const std::string& text) {
+// What --trained-with says; `values` becomes the file that it names, if any.
+Training parse_training(const std::string& text, std::string& values) {
   Training training;
   const std::size_t colon = text.find(':');
   const std::string loss = text.substr(0, colon);
@@ -48,10 +49,10 @@ Training parse_training(const std::string& text) {
     training.loss = Training::Loss::kBalancedSoftmax;
   } else if (loss == "weights" && !rest.empty()) {
     training.loss = Training::Loss::kClassWeights;
-    training.values = read_vector(rest);
+    values = rest;
   } else if (loss == "offset" && !rest.empty()) {
     training.loss = Training::Loss::kOffset;
-    training.values = read_vector(rest);
+    values = rest;
   } else {
     throw_usage(fmt::format(
         "--trained-with '{}' is not ce, la, la:TAU, balanced-softmax, weights:FILE or offset:FILE",
@@ -69,9 +70,21 @@ void parse_part(const std::string& text, EstimateOptions& options) {
   };
   const std::string_view view = text;
   if (slash == std::string::npos || !parse(view.substr(0, slash), options.part) ||
-      !parse(view.substr(slash + 1), options.parts)) {
-    throw_usage(fmt::format("--part '{}' is not of the form K/N, as in 1/4", text));
+      !parse(view.substr(slash + 1), options.parts) || options.part < 1 ||
+      options.part > options.parts) {
+    throw_usage(
+        fmt::format("--part '{}' is not of the form K/N with K from 1 to N, as in 1/4", text));
   }
+}
+
+// Parts are cut between blocks, so there cannot be more of them.
+void demand_rows(const ScoreSet& scores, const EstimateOptions& options) {
+  if (!plan_blocks(scores, options.part, options.parts).empty()) return;
+  throw_usage(fmt::format(
+      "--part {}/{} holds no rows: the data set has {} blocks of {} rows, which parts do not cut; "
+      "use at most {} parts",
+      options.part, options.parts, plan_blocks(scores).size(), kBlockRows,
+      plan_blocks(scores).size()));
 }
 
 void run(const Options& options) {
@@ -81,14 +94,23 @@ void run(const Options& options) {
   std::vector<std::string> inputs = options.scores.scores;
   inputs.insert(inputs.end(), options.labels.begin(), options.labels.end());
   if (!options.counts.empty()) inputs.push_back(options.counts);
-  refuse_overwriting(options.prior, inputs);
-
+  if (!options.scores.classes.empty()) inputs.push_back(options.scores.classes);
   EstimateOptions estimate;
   parse_part(options.part, estimate);
-  estimate.training = parse_training(options.trained_with);
+  std::string training_values;
+  estimate.training = parse_training(options.trained_with, training_values);
+  if (!training_values.empty()) inputs.push_back(training_values);
+  refuse_overwriting(options.prior, inputs);
+
   OpenedScores scores = open(options.scores);
+  demand_rows(scores.set, estimate);
   estimate.kind = scores.kind;
-  if (!options.counts.empty()) estimate.counts = read_vector(options.counts);
+  if (!options.counts.empty()) {
+    estimate.counts = read_shares(options.counts, scores.set.classes());
+  }
+  if (!training_values.empty()) {
+    estimate.training.values = read_per_class(training_values, scores.set.classes());
+  }
   estimate.classes = scores.classes;
   estimate.rows = options.rows;
   estimate.temperature = options.temperature;

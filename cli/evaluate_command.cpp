@@ -35,8 +35,16 @@ void run(const Options& options) {
     evaluate.counts = prior.settings.counts;
     known = {"'" + options.prior + "'", prior.settings.classes};
   }
-  if (!options.counts.empty()) evaluate.counts = read_vector(options.counts);
   OpenedScores scores = open(options.scores, known);
+  if (!options.prior.empty() &&
+      static_cast<std::int64_t>(evaluate.counts.size()) != scores.set.classes()) {
+    throw_bad_data(fmt::format(
+        "'{}' is a prior of {} classes, but the scores have {}; use a prior of the same model",
+        options.prior, evaluate.counts.size(), scores.set.classes()));
+  }
+  if (!options.counts.empty()) {
+    evaluate.counts = read_shares(options.counts, scores.set.classes());
+  }
   const auto labels = open_labels(options.labels);
   evaluate.kind = scores.kind;
   evaluate.many = options.many;
@@ -65,7 +73,7 @@ void add_evaluate(CLI::App& app) {
   verb->add_option("--labels", options->labels,
                    "labels of the rows, files in the order of the scores, or one for all")
       ->required()
-      ->type_name("FILE...");
+      ->type_name("FILE");
   CLI::Option* counts = verb->add_option("--counts", options->counts,
                                          "training images per class, for groups and slope")
                             ->type_name("FILE");

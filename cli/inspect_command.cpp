@@ -25,9 +25,9 @@ Balance measure_balance(const Options& options, const ClassPrior& prior) {
         "'{}' is a prior of {} classes, but the scores have {}; use a prior of the same model",
         options.prior, prior.n_classes(), scores.set.classes()));
   }
+  const auto labels = open_labels(options.labels);
   note_kind(options.output, scores);
   if (prior.settings.counts.empty()) return judge_balance(std::nullopt);
-  const auto labels = open_labels(options.labels);
   EvaluateOptions evaluate;
   evaluate.kind = scores.kind;
   evaluate.temperature = prior.settings.temperature;
@@ -63,7 +63,7 @@ void add_inspect(CLI::App& app) {
       "compare a prior with the class frequencies; measure the bias left in labelled scores");
   verb->add_option("PRIOR", options->prior, "prior file")->required()->type_name("");
   add_score_options(*verb, options->scores, false);
-  verb->add_option("--labels", options->labels, "labels of the scores")->type_name("FILE...");
+  verb->add_option("--labels", options->labels, "labels of the scores")->type_name("FILE");
   add_output_options(*verb, options->output);
   verb->footer(
       fmt::format("Examples:\n"
