@@ -82,9 +82,10 @@ class CsvSource final : public RowSource {
     if (!reader.next(line)) {
       throw_bad_data(quote(name_) + " is empty; expected one row of scores a line");
     }
+    const bool commented = line.starts_with('#');  // numpy.savetxt(header=...)
+    if (commented) line.remove_prefix(std::min(line.find_first_not_of("# "), line.size()));
     delimiter_ = sniff_delimiter(line);
-    std::string first(line);
-    std::vector<std::string> fields = split_fields(first, delimiter_);
+    std::vector<std::string> fields = split_fields(line, delimiter_);
     classes_ = static_cast<std::int64_t>(fields.size());
     if (classes_ < 2) {
       throw_bad_data(quote(name_) +
@@ -92,21 +93,21 @@ class CsvSource final : public RowSource {
                      "semicolons or tabs (numpy.savetxt: delimiter=',')");
     }
     rows_ = 1;
-    const bool named =
-        std::ranges::any_of(fields, [](const std::string& field) { return !parse_number(field); });
+    const bool named = commented || std::ranges::any_of(fields, [](const std::string& field) {
+                         return !parse_number(field);
+                       });
     if (named) {
       has_header_ = true;
       rows_ = 0;
-      take_names(first);
+      take_names(std::move(fields));
     } else if (counts_columns(fields) && reader.next(line)) {
       has_header_ = classes_ > 2 || !is_integer_line(line, delimiter_);
       rows_ = has_header_ ? 1 : 2;
     }
   }
 
-  void take_names(std::string_view line) {
-    if (line.starts_with('#')) line = trim(line.substr(1));  // numpy.savetxt(header=...)
-    class_names_ = split_fields(line, delimiter_);
+  void take_names(std::vector<std::string> names) {
+    class_names_ = std::move(names);
     std::unordered_set<std::string> seen;
     for (std::size_t i = 0; i < class_names_.size(); ++i) {
       const std::string& name = class_names_[i];

@@ -85,6 +85,10 @@ TEST(CsvSource, AHeaderMarkedAsCommentIsAHeader) {
   EXPECT_THAT(names_in_csv("# cat,dog\n1,2\n"), ElementsAre("cat", "dog"));
 }
 
+TEST(CsvSource, AnEmptyNameInACommentedHeaderIsRefused) {
+  EXPECT_THAT(error_of_csv("#\tdog\n1\t2\n"), HasSubstr("column 1 has no name"));
+}
+
 TEST(CsvSource, AHeaderThatCountsColumnsIsNoRow) {
   EXPECT_THAT(read_csv("0,1,2\n5,6,7\n"), ElementsAre(5, 6, 7));
   EXPECT_THAT(names_in_csv("0,1,2\n5,6,7\n"), IsEmpty());
