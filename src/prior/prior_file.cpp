@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -20,7 +21,10 @@ using Json = nlohmann::json;
 
 // --- writing: one key a line, one array a line, 17 significant digits ---
 
-std::string quoted(const std::string& text) { return Json(text).dump(); }
+// Bytes that are not UTF-8 (a file name may hold any) become U+FFFD.
+std::string quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 // JSON has no infinities and no NaN; the reader of a key knows which of them its null stands for.
 std::string number(double value) {
@@ -116,6 +120,33 @@ class Reader {
     });
   }
 
+  /// Numbers of classes, each once, ascending.
+  [[nodiscard]] std::vector<std::int64_t> class_numbers(const std::string& key,
+                                                        std::int64_t classes) const {
+    const std::vector<std::int64_t> result = integers(key, -1);
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      if (result[i] >= classes || (i > 0 && result[i] <= result[i - 1])) {
+        fail(key, fmt::format("class numbers from 0 to {}, ascending", classes - 1));
+      }
+    }
+    return result;
+  }
+
+  /// Sums of terms that are not negative, as text.
+  [[nodiscard]] std::vector<std::string> sums(const std::string& key, std::int64_t size) const {
+    std::vector<std::string> result = texts(key, size);
+    ExactSums sum(1);
+    for (const std::string& text : result) {
+      try {
+        sum.set_hex(0, text);
+      } catch (const Error& error) {
+        fail(key, fmt::format("an array of sums, but {}", error.what()));
+      }
+      if (sum.value(0) < 0) fail(key, "an array of sums that are not negative");
+    }
+    return result;
+  }
+
   [[nodiscard]] std::vector<std::string> texts(const std::string& key, std::int64_t size) const {
     return values<std::string>(key, size, "strings", [](const Json& item, std::string& out) {
       if (!item.is_string()) return false;
@@ -162,10 +193,11 @@ PriorInput parse_input(const Json& json, const std::string& name) {
   input.record.sha256 = reader.text("sha256");
   input.record.sha256_sampled = reader.boolean("sha256_sampled");
   const std::string part = reader.text("part");
-  char slash = 0;
-  int used = 0;
-  if (std::sscanf(part.c_str(), "%ld%c%ld%n", &input.part, &slash, &input.parts, &used) != 3 ||
-      slash != '/' || static_cast<std::size_t>(used) != part.size() || input.part < 1 ||
+  const char* end = part.data() + part.size();
+  const auto [slash, bad_part] = std::from_chars(part.data(), end, input.part);
+  const bool cut = bad_part == std::errc{} && slash != end && *slash == '/';
+  const auto [rest, bad_parts] = std::from_chars(cut ? slash + 1 : end, end, input.parts);
+  if (!cut || bad_parts != std::errc{} || rest != end || input.part < 1 ||
       input.part > input.parts) {
     reader.fail("part", "of the form K/N");
   }
@@ -252,8 +284,14 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
   s.trained_with = reader.text("trained_with");
   s.weighted = reader.boolean("weighted");
   s.smoothing = reader.real("smoothing");
-  if (!reader.at("floor").is_null()) s.floor = reader.real("floor");
-  s.excluded = reader.integers("excluded", -1);
+  if (!(s.smoothing >= 0)) reader.fail("smoothing", "a number of at least 0");
+  if (!reader.at("floor").is_null()) {
+    s.floor = reader.real("floor");
+    if (!(*s.floor > 0 && *s.floor * static_cast<double>(classes) < 1)) {
+      reader.fail("floor", "null or a number between 0 and 1/n_classes");
+    }
+  }
+  s.excluded = reader.class_numbers("excluded", classes);
   if (!reader.at("counts").is_null()) s.counts = reader.reals("counts", classes, 0);
   s.training_offset = reader.reals("training_offset", classes, -kInfinity);
   prior.effective = reader.reals("effective", classes, 0);
@@ -262,8 +300,11 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
   demand_distribution(reader, "residual", prior.residual);
   if (!s.counts.empty()) prior.empirical = normalised(s.counts, "'" + name + "', counts");
   prior.log_q_stderr = reader.reals("log_q_stderr", classes, kNaN);
-  prior.floored = reader.integers("floored", -1);
-  prior.uncovered = reader.integers("uncovered", -1);
+  for (const double e : prior.log_q_stderr) {
+    if (e < 0) reader.fail("log_q_stderr", "numbers of at least 0");
+  }
+  prior.floored = reader.class_numbers("floored", classes);
+  prior.uncovered = reader.class_numbers("uncovered", classes);
   if (!reader.at("inputs").is_array()) reader.fail("inputs", "an array");
   for (const Json& input : reader.at("inputs")) {
     if (!input.is_object()) reader.fail("inputs", "an array of objects");
@@ -276,15 +317,24 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
   }
   prior.sums.rows = prior.n_rows;
   prior.sums.label_rows = sums.integers("label_rows", classes);
-  prior.sums.posterior = sums.texts("posterior", classes);
-  prior.sums.posterior_squared = sums.texts("posterior_squared", classes);
-  prior.sums.own_class = sums.texts("own_class", classes);
+  std::int64_t unlabelled = prior.n_rows;
+  for (const std::int64_t rows : prior.sums.label_rows) {
+    if (rows > unlabelled) sums.fail("label_rows", "at most n_rows in total");
+    unlabelled -= rows;
+  }
+  prior.sums.posterior = sums.sums("posterior", classes);
+  prior.sums.posterior_squared = sums.sums("posterior_squared", classes);
+  prior.sums.own_class = sums.sums("own_class", classes);
   for (std::int64_t c = 0; c < classes; ++c) {
-    if (std::isnan(prior.residual[static_cast<std::size_t>(c)]) == prior.is_corrected(c)) {
+    const auto at = static_cast<std::size_t>(c);
+    if (std::isnan(prior.residual[at]) == prior.is_corrected(c)) {
       reader.fail(
           "residual",
           fmt::format("null exactly for excluded classes and classes without images; see class {}",
                       c));
+    }
+    if (std::isinf(s.training_offset[at]) && (s.counts.empty() || s.counts[at] > 0)) {
+      reader.fail("training_offset", "numbers, and null for classes without images only");
     }
   }
   return prior;
