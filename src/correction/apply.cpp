@@ -17,8 +17,8 @@ namespace p2p {
 namespace {
 
 constexpr double kLargestF16 = 65504;
-// Float64 posteriors are made for this many bytes of rows at a time, to stay in the cache.
-constexpr std::int64_t kPosteriorBytes = 256 << 10;
+// Float64 rows are made in this many bytes at a time, to stay in the cache.
+constexpr std::int64_t kFloat64Bytes = 256 << 10;
 
 bool keeps_kind(ScoreKind input, OutputKind output) {
   switch (output) {
@@ -102,23 +102,9 @@ class Corrector {
                                             static_cast<std::int64_t*>(out), facts()));
   }
 
-  void identity(const Chunk& chunk) {
-    void* out = resize(
-        std::max(out_bytes(), count_ * classes_ * static_cast<std::int64_t>(item_size(dtype_))));
-    demand_good(chunk, kernels::add_offset(data_, dtype_, count_, classes_, params_, out, facts()));
-    kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
-  }
-
-  void add(const Chunk& chunk) {
-    void* out = resize(out_bytes());
-    const void* in = data_;
-    if (dtype_ != options_.dtype) {
-      kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
-      in = out;
-    }
-    demand_good(chunk,
-                kernels::add_offset(in, options_.dtype, count_, classes_, params_, out, facts()));
-    if (options_.dtype != DType::kF16) return;
+  // Logits that the output type cannot hold: the raw maximum after the correction.
+  void demand_range(const Chunk& chunk) {
+    if (options_.dtype != DType::kF16 || options_.output != OutputKind::kLogits) return;
     for (std::int64_t i = 0; i < count_; ++i) {
       const double bound =
           static_cast<double>(row_max_[static_cast<std::size_t>(i)]) * params_.inv_temperature +
@@ -132,21 +118,63 @@ class Corrector {
     }
   }
 
+  void identity(const Chunk& chunk) {
+    void* out = resize(
+        std::max(out_bytes(), count_ * classes_ * static_cast<std::int64_t>(item_size(dtype_))));
+    demand_good(chunk, kernels::add_offset(data_, dtype_, count_, classes_, params_, out, facts()));
+    if (dtype_ != DType::kF16) demand_range(chunk);
+    kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
+  }
+
+  void add(const Chunk& chunk) {
+    if (dtype_ != options_.dtype && item_size(dtype_) >= item_size(options_.dtype)) {
+      add_and_narrow(chunk);
+      return;
+    }
+    void* out = resize(out_bytes());
+    const void* in = data_;
+    if (dtype_ != options_.dtype) {
+      kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
+      in = out;
+    }
+    demand_good(chunk,
+                kernels::add_offset(in, options_.dtype, count_, classes_, params_, out, facts()));
+    demand_range(chunk);
+  }
+
+  // Adds in float64 and rounds once.
+  void add_and_narrow(const Chunk& chunk) {
+    in_float64_steps([&](std::int64_t done, std::int64_t rows, const void* in, double* wide) {
+      kernels::convert(in, dtype_, rows * classes_, wide, DType::kF64);
+      const std::int64_t bad =
+          kernels::add_offset(wide, DType::kF64, rows, classes_, params_, wide, facts(done));
+      demand_good(chunk, bad < 0 ? bad : done + bad);
+    });
+    demand_range(chunk);
+  }
+
   void posteriors(const Chunk& chunk) {
-    auto* out = static_cast<std::byte*>(resize(out_bytes()));
     const bool log_out = options_.output != OutputKind::kProbs;
+    in_float64_steps([&](std::int64_t done, std::int64_t rows, const void* in, double* wide) {
+      const std::int64_t bad =
+          kernels::softmax_rows(in, dtype_, rows, classes_, params_, log_out, wide, facts(done));
+      demand_good(chunk, bad < 0 ? bad : done + bad);
+    });
+  }
+
+  // Calls fill(first, count, scores, out) for steps of rows and converts what it wrote.
+  template <class Fill>
+  void in_float64_steps(Fill&& fill) {
+    auto* out = static_cast<std::byte*>(resize(out_bytes()));
     const auto row_bytes = classes_ * static_cast<std::int64_t>(item_size(dtype_));
     const auto out_row = classes_ * static_cast<std::int64_t>(item_size(options_.dtype));
     const std::int64_t step = std::max<std::int64_t>(
-        1, kPosteriorBytes / (classes_ * static_cast<std::int64_t>(sizeof(double))));
-    posterior_.resize(static_cast<std::size_t>(std::min(step, count_) * classes_));
+        1, kFloat64Bytes / (classes_ * static_cast<std::int64_t>(sizeof(double))));
+    wide_.resize(static_cast<std::size_t>(std::min(step, count_) * classes_));
     for (std::int64_t done = 0; done < count_; done += step) {
       const std::int64_t rows = std::min(step, count_ - done);
-      const std::int64_t bad =
-          kernels::softmax_rows(static_cast<const char*>(data_) + done * row_bytes, dtype_, rows,
-                                classes_, params_, log_out, posterior_.data(), facts(done));
-      demand_good(chunk, bad < 0 ? bad : done + bad);
-      kernels::convert(posterior_.data(), DType::kF64, rows * classes_, out + done * out_row,
+      fill(done, rows, static_cast<const char*>(data_) + done * row_bytes, wide_.data());
+      kernels::convert(wide_.data(), DType::kF64, rows * classes_, out + done * out_row,
                        options_.dtype);
     }
   }
@@ -160,7 +188,7 @@ class Corrector {
   kernels::SoftmaxParams params_;
   std::vector<float> row_max_, row_sum_;
   std::vector<std::byte> out_;
-  std::vector<double> posterior_;
+  std::vector<double> wide_;
   // The chunk at hand.
   const void* data_ = nullptr;
   DType dtype_ = DType::kF32;

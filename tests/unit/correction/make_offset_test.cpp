@@ -1,0 +1,230 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "p2p/correct.hpp"
+#include "support/expect_error.hpp"
+
+namespace p2p {
+namespace {
+
+using Classes = std::vector<std::int64_t>;
+using Values = std::vector<double>;
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+ClassPrior prior_of(Values residual, Values counts = {}) {
+  ClassPrior prior;
+  prior.effective = residual;
+  prior.residual = std::move(residual);
+  prior.settings.counts = counts;
+  prior.settings.training_offset.assign(prior.residual.size(), 0.0);
+  if (!counts.empty()) prior.empirical = normalised(counts, "counts");
+  return prior;
+}
+
+Values delta(const ClassPrior& prior, const CorrectionOptions& options = {}) {
+  return make_offset(prior, options).delta;
+}
+
+void expect_near(const Values& values, const Values& expected) {
+  ASSERT_EQ(values.size(), expected.size());
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    if (std::isinf(expected[c])) {
+      EXPECT_EQ(values[c], expected[c]) << "class " << c;
+    } else {
+      EXPECT_NEAR(values[c], expected[c], 1e-14) << "class " << c;
+    }
+  }
+}
+
+Values centred(Values values) {
+  double mean = 0, finite = 0;
+  for (const double v : values) {
+    if (std::isfinite(v)) {
+      mean += v;
+      ++finite;
+    }
+  }
+  for (double& v : values) v -= mean / finite;
+  return values;
+}
+
+TEST(MakeOffset, TakesTheResidualPriorOut) {
+  expect_near(delta(prior_of({0.7, 0.2, 0.1})),
+              centred({-std::log(0.7), -std::log(0.2), -std::log(0.1)}));
+}
+
+TEST(MakeOffset, LowersTheHeadClass) {
+  const Values d = delta(prior_of({0.7, 0.2, 0.1}));
+  EXPECT_LT(d[0], 0);
+  EXPECT_LT(d[0], d[1]);
+  EXPECT_LT(d[1], d[2]);
+}
+
+TEST(MakeOffset, HasMeanZero) {
+  const Values d = delta(prior_of({0.7, 0.2, 0.06, 0.04}));
+  EXPECT_NEAR(std::accumulate(d.begin(), d.end(), 0.0), 0, 1e-14);
+}
+
+TEST(MakeOffset, IsZeroForAUniformPrior) {
+  EXPECT_TRUE(make_offset(prior_of({0.25, 0.25, 0.25, 0.25}), {}).is_identity());
+}
+
+TEST(MakeOffset, MethodNoneIsTheIdentityWhateverTheTarget) {
+  CorrectionOptions options;
+  options.method = Method::kNone;
+  options.target = {5, 1, 0};
+  EXPECT_TRUE(make_offset(prior_of({0.7, 0.2, 0.1}), options).is_identity());
+}
+
+TEST(MakeOffset, StrengthZeroIsTheIdentity) {
+  CorrectionOptions options;
+  options.strength = 0;
+  options.target = {5, 1, 0};
+  EXPECT_TRUE(make_offset(prior_of({0.7, 0.2, 0.1}), options).is_identity());
+}
+
+TEST(MakeOffset, IsNoIdentityAtAnotherTemperature) {
+  ClassPrior prior = prior_of({0.5, 0.5});
+  prior.settings.temperature = 2;
+  const LogOffset offset = make_offset(prior, {});
+  EXPECT_EQ(offset.temperature, 2);
+  EXPECT_FALSE(offset.is_identity());
+}
+
+TEST(MakeOffset, GrowsWithStrength) {
+  CorrectionOptions options;
+  options.strength = 0.5;
+  Values half = delta(prior_of({0.7, 0.2, 0.1}), options);
+  for (double& v : half) v *= 2;
+  expect_near(half, delta(prior_of({0.7, 0.2, 0.1})));
+}
+
+TEST(MakeOffset, EmpiricalUsesTheClassFrequencies) {
+  CorrectionOptions options;
+  options.method = Method::kEmpirical;
+  expect_near(delta(prior_of({0.5, 0.3, 0.2}, {80, 15, 5}), options),
+              centred({-std::log(80.0), -std::log(15.0), -std::log(5.0)}));
+}
+
+TEST(MakeOffset, EmpiricalRaisesThePriorToTau) {
+  CorrectionOptions options;
+  options.method = Method::kEmpirical;
+  options.tau = 1.5;
+  expect_near(delta(prior_of({0.5, 0.5}, {80, 20}), options),
+              centred({-1.5 * std::log(80.0), -1.5 * std::log(20.0)}));
+}
+
+TEST(MakeOffset, EmpiricalTakesTheTrainingOffsetOut) {
+  ClassPrior prior = prior_of({0.5, 0.5}, {80, 20});
+  prior.settings.training_offset = {std::log(0.8), std::log(0.2)};  // trained with la:1
+  CorrectionOptions options;
+  options.method = Method::kEmpirical;
+  expect_near(delta(prior, options), {0, 0});
+}
+
+TEST(MakeOffset, EmpiricalNeedsCounts) {
+  CorrectionOptions options;
+  options.method = Method::kEmpirical;
+  test::expect_usage({"--method empirical", "--counts"}, [&] {
+    delta(prior_of({0.5, 0.5}), options);
+  });
+}
+
+TEST(MakeOffset, AimsAtTheTarget) {
+  CorrectionOptions options;
+  options.target = {30, 10};  // any scale
+  expect_near(delta(prior_of({0.75, 0.25}), options), {0, 0});
+  options.target = {1, 3};
+  expect_near(delta(prior_of({0.5, 0.5}), options), centred({0, std::log(3.0)}));
+}
+
+TEST(MakeOffset, RulesOutClassesOfTargetZero) {
+  CorrectionOptions options;
+  options.target = {0.5, 0, 0.5};
+  expect_near(delta(prior_of({0.6, 0.3, 0.1}), options),
+              centred({-std::log(0.6), -kInf, -std::log(0.1)}));
+}
+
+TEST(MakeOffset, RefusesATargetThatLeavesNoClass) {
+  CorrectionOptions options;
+  options.target = {0, 1};
+  test::expect_bad_data({"target is 0 for every class that can be corrected"}, [&] {
+    delta(prior_of({1, kNaN}, {5, 0}), options);
+  });
+}
+
+TEST(MakeOffset, RefusesBadTargets) {
+  const auto refuse = [](Values target, const char* word) {
+    CorrectionOptions options;
+    options.target = std::move(target);
+    test::expect_bad_data({"target", word}, [&] { delta(prior_of({0.5, 0.5}), options); });
+  };
+  refuse({1, 2, 3}, "3 values for 2 classes");
+  refuse({1, -2}, "class 1");
+  refuse({1, kNaN}, "class 1");
+  refuse({kInf, 1}, "class 0");
+  refuse({0, 0}, "all values are 0");
+}
+
+TEST(MakeOffset, RefusesStrengthAndTauThatAreNoNumbers) {
+  for (const double strength : {-1.0, kNaN, kInf}) {
+    CorrectionOptions options;
+    options.strength = strength;
+    test::expect_usage({"--strength"}, [&] { delta(prior_of({0.5, 0.5}), options); });
+  }
+  CorrectionOptions options;
+  options.tau = kNaN;
+  test::expect_usage({"--tau"}, [&] { delta(prior_of({0.5, 0.5}), options); });
+}
+
+TEST(MakeOffset, LeavesClassesWithoutImagesAndExcludedOnesAlone) {
+  ClassPrior prior = prior_of({0.8, kNaN, 0.2, kNaN}, {60, 0, 20, 20});
+  prior.settings.excluded = {3};
+  prior.settings.training_offset[1] = -kInf;
+  for (const Method method : {Method::kP2P, Method::kEmpirical}) {
+    CorrectionOptions options;
+    options.method = method;
+    options.target = {1, 0, 1, 0};
+    const Values d = delta(prior, options);
+    EXPECT_EQ(d[1], 0);
+    EXPECT_EQ(d[3], 0);
+    EXPECT_LT(d[0], 0);
+    EXPECT_NEAR(d[0] + d[2], 0, 1e-14);
+  }
+}
+
+TEST(MakeOffset, CapsFlooredClassesAtTheLargestMeasuredOne) {
+  ClassPrior prior = prior_of({0.7, 0.2, 0.0999, 0.0001});
+  prior.floored = {3};
+  const LogOffset offset = make_offset(prior, {});
+  EXPECT_EQ(offset.capped, Classes{3});
+  EXPECT_EQ(offset.delta[3], offset.delta[2]);
+  EXPECT_NEAR(std::accumulate(offset.delta.begin(), offset.delta.end(), 0.0), 0, 1e-14);
+}
+
+TEST(MakeOffset, CapsOnlyWhatExceeds) {
+  ClassPrior prior = prior_of({0.7, 0.2, 0.1});
+  prior.floored = {0};
+  EXPECT_TRUE(make_offset(prior, {}).capped.empty());
+  prior.floored = {2};
+  CorrectionOptions options;
+  options.target = {1, 1, 0};
+  EXPECT_TRUE(make_offset(prior, options).capped.empty());
+  EXPECT_EQ(make_offset(prior, options).delta[2], -kInf);
+}
+
+TEST(MakeOffset, CapsNothingWhereTheEmpiricalPriorIsUsed) {
+  ClassPrior prior = prior_of({0.9, 0.1}, {90, 10});
+  prior.floored = {1};
+  CorrectionOptions options;
+  options.method = Method::kEmpirical;
+  EXPECT_TRUE(make_offset(prior, options).capped.empty());
+}
+
+}  // namespace
+}  // namespace p2p
