@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/element_types.hpp"
 
@@ -73,6 +74,26 @@ HWY_INLINE hn::Vec<D> LoadF32(D d, const BF16* p) {
   const hn::RebindToUnsigned<D> du32;
   const auto h = hn::PromoteTo(du32, hn::LoadU(du16, reinterpret_cast<const uint16_t*>(p)));
   return hn::BitCast(d, hn::ShiftLeft<16>(h));
+}
+
+/// Asks for scores that the kernels come to a little later: hardware prefetchers stop at the end of
+/// a page and in the phases that read no scores. The address need not exist.
+HWY_INLINE void PrefetchAhead(const void* scores) {
+  constexpr uintptr_t kBytesAhead = 2048;
+  hwy::Prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(scores) + kBytesAhead));
+}
+
+/// Keeps GCC from repeating a load in each instruction that uses its value; rows are seldom
+/// aligned, and a load across two cache lines costs two.
+HWY_INLINE V32 InRegister(V32 v) {
+#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+#if HWY_TARGET <= HWY_AVX3
+  asm("" : "+v"(v.raw));
+#else
+  asm("" : "+x"(v.raw));
+#endif
+#endif
+  return v;
 }
 
 HWY_INLINE V64 LoadF64(D64 d, const double* p) { return hn::LoadU(d, p); }

@@ -24,46 +24,62 @@ constexpr int64_t kNarrowVectors = 4;
 /// e[i] = exp(x[i]) for the 16 * C scores of a tile; raw[i] = score in f32 unless T is float.
 template <Form kForm, class T>
 HWY_INLINE void ExpTile(const T* scores, int64_t classes, const Constants& constants,
-                        const Workspace& work) {
+                        const float* per_class, float* raw, float* e) {
   const D32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < kTileRows * classes; i += lanes) {
     const V32 s = LoadF32(d, scores + i);
-    if constexpr (!std::is_same_v<T, float>) hn::Store(s, d, work.raw + i);
-    hn::Store(ExpOfScores<kForm>(d, s, work.per_class + i, constants), d, work.exponentials + i);
+    if constexpr (!std::is_same_v<T, float>) hn::Store(s, d, raw + i);
+    hn::Store(ExpOfScores<kForm>(d, s, per_class + i, constants), d, e + i);
   }
 }
 
-/// Row facts and sums of exponentials. Reads up to a vector beyond the tile of raw.
-template <Form kForm, int64_t kVectors>
-HWY_INLINE void ReduceTile(const float* raw, int64_t classes, const Workspace& work, Tile& tile) {
+/// One row of kVectors vectors combined to one; lanes beyond C hold `fill`.
+template <int64_t kVectors, class Op>
+struct NarrowRow {
+  HWY_INLINE V32 operator()(size_t r) const {
+    const D32 d;
+    const size_t lanes = hn::Lanes(d);
+    const float* p = from + r * classes;
+    constexpr size_t kLast = static_cast<size_t>(kVectors - 1);
+    V32 v = hn::IfThenElse(mask, hn::LoadU(d, p + kLast * lanes), fill);
+    for (size_t k = 0; k < kLast; ++k) v = Op()(v, hn::LoadU(d, p + k * lanes));
+    return v;
+  }
+
+  const float* from;
+  size_t classes;
+  hn::Mask<D32> mask;
+  V32 fill;
+};
+
+template <int64_t kVectors, class Op>
+HWY_INLINE void ReduceNarrowRows(Op op, const float* from, size_t classes, float fill, float* to) {
   const D32 d;
   const size_t lanes = hn::Lanes(d);
-  const auto stride = static_cast<size_t>(classes);
-  const size_t last = static_cast<size_t>(kVectors - 1) * lanes;
-  const auto mask = hn::FirstN(d, stride - last);
-  const V32 lowest = hn::Set(d, -kInfinity32);
-  const auto reduce = [&](const float* from, auto op, bool fill_lowest, float* to) HWY_ATTR {
-    for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += lanes) {
-      const auto row = [&](size_t i) HWY_ATTR {
-        const float* p = from + i * stride;
-        V32 v = hn::LoadU(d, p + last);
-        v = fill_lowest ? hn::IfThenElse(mask, v, lowest) : hn::IfThenElseZero(mask, v);
-        for (size_t k = 0; k < last; k += lanes) v = op(v, hn::LoadU(d, p + k));
-        return v;
-      };
-      hn::Store(ReduceRows(d, op, r, row), d, to + r);
-    }
-  };
-  reduce(raw, MaxOp(), true, tile.max);
-  reduce(raw, AddOp(), false, tile.sum);
-  reduce(work.exponentials, AddOp(), false, tile.total);
-  if constexpr (kForm == Form::kProbabilities) reduce(raw, MinOp(), false, tile.min);
+  const auto mask = hn::FirstN(d, classes - static_cast<size_t>(kVectors - 1) * lanes);
+  const NarrowRow<kVectors, Op> row{from, classes, mask, hn::Set(d, fill)};
+  for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += lanes) {
+    hn::Store(ReduceRows(d, op, r, row), d, to + r);
+  }
+}
+
+/// Row facts and sums of exponentials. Reads up to a vector beyond the tile.
+template <Form kForm, int64_t kVectors>
+HWY_INLINE void ReduceTile(const float* raw, const float* e, int64_t classes, Tile& tile) {
+  const auto n = static_cast<size_t>(classes);
+  ReduceNarrowRows<kVectors>(MaxOp(), raw, n, -kInfinity32, tile.max);
+  ReduceNarrowRows<kVectors>(AddOp(), raw, n, 0.0f, tile.sum);
+  ReduceNarrowRows<kVectors>(AddOp(), e, n, 0.0f, tile.total);
+  if constexpr (kForm == Form::kProbabilities) {
+    ReduceNarrowRows<kVectors>(MinOp(), raw, n, 0.0f, tile.min);
+  }
 }
 
 /// Adds v = e * scale and v^2 of the 16 rows; lanes beyond C add what nobody reads.
 template <int64_t kVectors>
-HWY_INLINE void AddTile(int64_t classes, const Workspace& work, const Tile& tile) {
+HWY_INLINE void AddTile(const float* tile_e, int64_t classes, const Workspace& work,
+                        const Tile& tile) {
   const D32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V32 sum[kVectors][2];
@@ -74,7 +90,7 @@ HWY_INLINE void AddTile(int64_t classes, const Workspace& work, const Tile& tile
   for (int64_t r = 0; r < kTileRows; r += 2) {
     for (int64_t j = 0; j < 2; ++j) {
       const V32 scale = hn::Set(d, tile.scale[r + j]);
-      const float* e = work.exponentials + (r + j) * classes;
+      const float* e = tile_e + (r + j) * classes;
       for (int64_t k = 0; k < kVectors; ++k) {
         const V32 p = hn::Mul(scale, hn::LoadU(d, e + k * lanes));
         sum[k][j] = hn::Add(sum[k][j], p);
@@ -88,41 +104,64 @@ HWY_INLINE void AddTile(int64_t classes, const Workspace& work, const Tile& tile
   }
 }
 
-/// (kVectors - 1) * lanes < classes <= kVectors * lanes. Returns as kernels::softmax_sum.
+/// (kVectors - 1) * lanes < classes <= kVectors * lanes. Returns as kernels::softmax_sum. Each step
+/// runs over a batch of tiles, so that the latency of one tile hides behind the others.
 template <Form kForm, int64_t kVectors, class T>
 HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall& call, const Constants& constants,
                                       const Workspace& work) {
-  const T* scores = static_cast<const T*>(call.scores);
   const int64_t classes = call.classes;
+  const int64_t tile_size = kTileRows * classes;
+  const int64_t batch_tiles = std::clamp(kBatchElements / tile_size, int64_t{1}, kBatchTiles);
   const int64_t elements = call.rows * classes;
-  std::memset(work.exponentials + kTileRows * classes, 0, kMaxLanes * sizeof(float));
-  for (int64_t first = 0; first < call.rows; first += kTileRows) {
-    const int64_t rows = std::min(kTileRows, call.rows - first);
-    const T* source = scores + first * classes;
-    if (elements - first * classes < kTileRows * classes + kMaxLanes) {
-      // Vectors would reach beyond the last score.
-      T* copy = static_cast<T*>(work.tail);
-      const auto used = static_cast<size_t>(rows * classes) * sizeof(T);
-      const auto whole = static_cast<size_t>(kTileRows * classes + kMaxLanes) * sizeof(T);
-      std::memcpy(copy, source, used);
-      std::memset(reinterpret_cast<char*>(copy) + used, 0, whole - used);
-      source = copy;
+  std::memset(work.exponentials, 0, (kBatchElements + kMaxLanes) * sizeof(float));
+  std::memset(work.raw, 0, (kBatchElements + kMaxLanes) * sizeof(float));
+  Tile tiles[kBatchTiles];
+  const T* sources[kBatchTiles];
+  for (int64_t first = 0; first < call.rows;) {
+    int64_t count = 0;
+    bool copied = false;
+    for (int64_t row = first; row < call.rows && count < batch_tiles && !copied;
+         row += kTileRows, ++count) {
+      const T* source = static_cast<const T*>(call.scores) + row * classes;
+      const int64_t left = elements - row * classes;
+      if (left < tile_size + kMaxLanes) {
+        // Vectors would reach beyond the last score. There is one copy, so the batch ends here.
+        T* copy = static_cast<T*>(work.tail);
+        const int64_t used = std::min(left, tile_size);
+        std::copy(source, source + used, copy);
+        std::fill(copy + used, copy + tile_size + kMaxLanes, T{});
+        source = copy;
+        copied = true;
+      }
+      sources[count] = source;
+      ExpTile<kForm>(source, classes, constants, work.per_class, work.raw + count * tile_size,
+                     work.exponentials + count * tile_size);
     }
-    ExpTile<kForm>(source, classes, constants, work);
-    Tile tile;
-    if constexpr (std::is_same_v<T, float>) {
-      ReduceTile<kForm, kVectors>(source, classes, work, tile);
-    } else {
-      ReduceTile<kForm, kVectors>(work.raw, classes, work, tile);
+    for (int64_t t = 0; t < count; ++t) {
+      const float* e = work.exponentials + t * tile_size;
+      if constexpr (std::is_same_v<T, float>) {
+        ReduceTile<kForm, kVectors>(sources[t], e, classes, tiles[t]);
+      } else {
+        ReduceTile<kForm, kVectors>(work.raw + t * tile_size, e, classes, tiles[t]);
+      }
     }
-    const int64_t refused = CheckTile<kForm>(constants.limits, rows, tile, [&](int64_t r) HWY_ATTR {
-      return RecomputeRow<kForm>(call, source + r * classes, r, work,
-                                 work.exponentials + r * classes, tile);
-    });
-    if (refused >= 0) return first + refused;
-    FinishTile(call, first, rows, tile);
-    StoreOwn(call, first, rows, work.exponentials, classes, tile);
-    AddTile<kVectors>(classes, work, tile);
+    for (int64_t t = 0; t < count; ++t) {
+      const int64_t row = first + t * kTileRows;
+      const int64_t rows = std::min(kTileRows, call.rows - row);
+      float* e = work.exponentials + t * tile_size;
+      const int64_t refused =
+          CheckTile<kForm>(constants.limits, rows, tiles[t], [&](int64_t r) HWY_ATTR {
+            return RecomputeRow<kForm>(call, sources[t] + r * classes, r, work, e + r * classes,
+                                       tiles[t]);
+          });
+      if (refused >= 0) return row + refused;
+      FinishTile(call, row, rows, tiles[t]);
+      StoreOwn(call, row, rows, e, classes, tiles[t]);
+    }
+    for (int64_t t = 0; t < count; ++t) {
+      AddTile<kVectors>(work.exponentials + t * tile_size, classes, work, tiles[t]);
+    }
+    first += count * kTileRows;
   }
   return -1;
 }

@@ -31,7 +31,8 @@ struct RowVectors {
 template <Form kForm, bool kShifted, class T>
 HWY_INLINE void ExpStep(D32 d, const T* s, const float* per_class, const Constants& constants,
                         V32 shift, float* e, RowVectors& vectors) {
-  const V32 raw = LoadF32(d, s);
+  PrefetchAhead(s);
+  const V32 raw = InRegister(LoadF32(d, s));
   vectors.max = hn::Max(vectors.max, raw);
   vectors.sum = hn::Add(vectors.sum, raw);
   if constexpr (kForm == Form::kProbabilities) vectors.min = hn::Min(vectors.min, raw);
@@ -104,21 +105,25 @@ HWY_INLINE void IdlePartials(float* partials) {
   for (int64_t i = 0; i < kMaxLanes; ++i) partials[2 * kMaxLanes + i] = 1.0f;
 }
 
+/// Partial vector `which` of a row.
+struct PartialRow {
+  HWY_INLINE V32 operator()(size_t r) const {
+    return hn::Load(D32(), partials + (4 * r + which) * static_cast<size_t>(kMaxLanes));
+  }
+
+  const float* partials;
+  size_t which;
+};
+
 template <Form kForm>
 HWY_INLINE void ReducePartials(const float* partials, Tile& tile) {
   const D32 d;
-  const size_t lanes = hn::Lanes(d);
-  const auto part = [&](size_t which) HWY_ATTR {
-    return [=](size_t r) HWY_ATTR {
-      return hn::Load(D32(), partials + (4 * r + which) * static_cast<size_t>(kMaxLanes));
-    };
-  };
-  for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += lanes) {
-    hn::Store(ReduceRows(d, MaxOp(), r, part(0)), d, tile.max + r);
-    hn::Store(ReduceRows(d, AddOp(), r, part(1)), d, tile.sum + r);
-    hn::Store(ReduceRows(d, AddOp(), r, part(2)), d, tile.total + r);
+  for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += hn::Lanes(d)) {
+    hn::Store(ReduceRows(d, MaxOp(), r, PartialRow{partials, 0}), d, tile.max + r);
+    hn::Store(ReduceRows(d, AddOp(), r, PartialRow{partials, 1}), d, tile.sum + r);
+    hn::Store(ReduceRows(d, AddOp(), r, PartialRow{partials, 2}), d, tile.total + r);
     if constexpr (kForm == Form::kProbabilities) {
-      hn::Store(ReduceRows(d, MinOp(), r, part(3)), d, tile.min + r);
+      hn::Store(ReduceRows(d, MinOp(), r, PartialRow{partials, 3}), d, tile.min + r);
     }
   }
 }

@@ -120,12 +120,21 @@ HWY_INLINE int64_t CheckTile(const Limits& limits, int64_t rows, Tile& tile,
   return -1;
 }
 
+/// Copies the first `rows` of the 16 values of a tile.
+template <class T>
+HWY_INLINE void CopyRows(const T* from, int64_t rows, T* to) {
+  if (HWY_LIKELY(rows == kTileRows)) {
+    std::memcpy(to, from, kTileRows * sizeof(T));
+  } else {
+    std::memcpy(to, from, static_cast<size_t>(rows) * sizeof(T));
+  }
+}
+
 /// Facts and factors of the checked rows [first, first + rows) of the call.
 HWY_INLINE void FinishTile(const SoftmaxSumCall& call, int64_t first, int64_t rows, Tile& tile) {
   const D32 d;
-  const auto bytes = static_cast<size_t>(rows) * sizeof(float);
-  std::memcpy(call.facts.max + first, tile.max, bytes);
-  std::memcpy(call.facts.sum + first, tile.sum, bytes);
+  CopyRows(tile.max, rows, call.facts.max + first);
+  CopyRows(tile.sum, rows, call.facts.sum + first);
   if (call.weights == nullptr) {
     for (int64_t r = 0; r < kTileRows; r += static_cast<int64_t>(hn::Lanes(d))) {
       hn::Store(hn::Div(hn::Set(d, 1.0f), hn::Load(d, tile.total + r)), d, tile.scale + r);
@@ -134,7 +143,7 @@ HWY_INLINE void FinishTile(const SoftmaxSumCall& call, int64_t first, int64_t ro
     const D64 d64;
     const D32Half dh;
     alignas(64) double weights[kTileRows] = {};
-    std::memcpy(weights, call.weights + first, static_cast<size_t>(rows) * sizeof(double));
+    CopyRows(call.weights + first, rows, weights);
     for (int64_t r = 0; r < kTileRows; r += static_cast<int64_t>(hn::Lanes(d64))) {
       const V64 total = hn::PromoteTo(d64, hn::Load(dh, tile.total + r));
       const V64 scale = hn::Div(hn::Load(d64, weights + r), total);
