@@ -48,17 +48,21 @@ PriorDistance distance(const ClassPrior& prior) {
   const std::vector<double>& pi = prior.empirical;
   PriorDistance result;
   double tv_variance = 0;
+  std::vector<double> q_seen;
+  std::vector<double> pi_seen;
   for (std::size_t c = 0; c < q.size(); ++c) {
     result.tv += std::abs(q[c] - pi[c]) / 2;
     const double q_stderr = std::isnan(prior.log_q_stderr[c]) ? 0 : q[c] * prior.log_q_stderr[c];
     tv_variance += q_stderr * q_stderr / 4;
     if (pi[c] <= 0) continue;
+    q_seen.push_back(q[c]);
+    pi_seen.push_back(pi[c]);
     result.kl += q[c] * std::log(q[c] / pi[c]);
     result.max_ratio = std::max({result.max_ratio, q[c] / pi[c], pi[c] / q[c]});
   }
   const double half = kNormal975 * std::sqrt(tv_variance);
   result.tv_ci95 = {std::max(0.0, result.tv - half), std::min(1.0, result.tv + half)};
-  result.spearman = correlation(average_ranks(q), average_ranks(pi));
+  result.spearman = correlation(average_ranks(q_seen), average_ranks(pi_seen));
   return result;
 }
 
