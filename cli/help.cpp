@@ -33,10 +33,7 @@ std::string wrapped(const std::string& text) {
 
 }  // namespace
 
-HelpFormatter::HelpFormatter() {
-  column_width(kNameColumns);
-  label("Subcommands", "Verbs");
-}
+HelpFormatter::HelpFormatter() { column_width(kNameColumns); }
 
 std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
   std::string usage = "Usage: " + name;
@@ -51,6 +48,13 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
     usage += " " + names.substr(0, names.find(',')) + " " + placeholder(option);
   }
   return usage + " [OPTIONS]\n";
+}
+
+std::string HelpFormatter::make_subcommand(const CLI::App* verb) const {
+  std::ostringstream out;
+  CLI::detail::format_help(out, verb->get_name(), wrapped(verb->get_description()),
+                           get_column_width());
+  return out.str();
 }
 
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {

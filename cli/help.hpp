@@ -11,6 +11,7 @@ class HelpFormatter final : public CLI::Formatter {
  public:
   HelpFormatter();
   std::string make_usage(const CLI::App* app, std::string name) const override;
+  std::string make_subcommand(const CLI::App* verb) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
   std::string make_option_desc(const CLI::Option* option) const override;
 };

@@ -18,13 +18,12 @@ constexpr int kUsageError = 2;
 constexpr int kBadData = 3;
 
 // One sentence, as for every other error.
-int explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const auto verbs = app.get_subcommands();
   if (verbs.empty()) {
-    fmt::print(stderr, "p2p: {}; see p2p --help\n",
-               dynamic_cast<const CLI::RequiredError*>(&error) != nullptr
-                   ? "a verb is missing: estimate, merge, inspect, correct or evaluate"
-                   : error.what());
+    fmt::print(stderr,
+               "p2p: {}; expected estimate, merge, inspect, correct or evaluate; see p2p --help\n",
+               argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
     fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
   }
@@ -33,9 +32,8 @@ int explain_usage(const CLI::App& app, const CLI::ParseError& error) {
 
 int run(int argc, char** argv) {
   CLI::App app(
-      "p2p: measure the prior that a classifier really holds (its effective prior) and divide it "
-      "out\n"
-      "after training: z' = z / T + strength * (log target - log residual).",
+      "p2p: measure the prior that a classifier really holds (its effective prior) and\n"
+      "divide it out after training: z' = z / T + strength * (log target - log residual)",
       "p2p");
   app.formatter(std::make_shared<p2p::cli::HelpFormatter>());
   app.set_help_flag("-h,--help", "print this help");
@@ -52,11 +50,12 @@ int run(int argc, char** argv) {
   p2p::cli::add_inspect(app);
   p2p::cli::add_correct(app);
   p2p::cli::add_evaluate(app);
+  for (CLI::App* verb : app.get_subcommands({})) verb->group("Verbs");
   try {
     p2p::kernels::select_target();
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) return explain_usage(app, error);
+    if (error.get_exit_code() != 0) return explain_usage(app, error, argc, argv);
     return app.exit(error);
   }
   return 0;
