@@ -110,7 +110,7 @@ ScoreKind detect_kind(ScoreSet& set) {
   if (log_probs.count == judged) return ScoreKind::kLogProbs;
   const bool more_probs = probs.count >= log_probs.count;
   const Tally& most = more_probs ? probs : log_probs;
-  if (most.count >= 2 && most.count * KindCheck::kLookalikeShare > judged) {
+  if (KindCheck::is_mixture(most.count, judged)) {
     throw_bad_data(fmt::format(
         "'{}': {} of the first {} rows hold {}, but row {} (counted from 0) does not; separate the "
         "two kinds, or say what they are with --input",

@@ -114,7 +114,7 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
 
 void KindCheck::end_block() {
   const std::int64_t lookalikes = std::max(probs_, log_probs_);
-  if (rows_ >= kLeastRows && lookalikes * kLookalikeShare > rows_) {
+  if (rows_ >= kLeastRows && is_mixture(lookalikes, rows_)) {
     throw_bad_data(
         fmt::format("'{}', rows {} to {} (counted from 0): {} of {} rows hold {} although the data "
                     "set was taken for logits; do not mix kinds, or say --input probs or --input "

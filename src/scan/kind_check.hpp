@@ -15,12 +15,16 @@ struct RowLook {
 RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept;
 
 /// Verifies on every row that a data set is of the kind it was said or assumed to be.
-/// Probabilities and log-probabilities: each row. Logits: at most 1 row in kLookalikeShare of a
-/// block may look like either of the others by chance; more is a mixture. Also refuses f16 rows
-/// whose maximum is 65504 (saturated).
+/// Probabilities and log-probabilities: each row. Logits: a few rows of a block may look like
+/// either of the others by chance; more is a mixture. Also refuses f16 rows whose maximum is 65504
+/// (saturated).
 class KindCheck {
  public:
-  static constexpr std::int64_t kLookalikeShare = 20;
+  /// Whether so many of `rows` rows of logits look like another kind: more than 3 and 1 in 20 of
+  /// them, or half of a handful. Two classes of float16 do so about once in a hundred.
+  static constexpr bool is_mixture(std::int64_t lookalikes, std::int64_t rows) {
+    return 20 * (lookalikes - 3) > rows || (lookalikes >= 2 && 2 * lookalikes >= rows);
+  }
 
   KindCheck(ScoreKind kind, std::int64_t classes) : kind_(kind), classes_(classes) {}
   /// Rows [first_row, first_row + count) of source `name`, all of one block; max and sum are facts

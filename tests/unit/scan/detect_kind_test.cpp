@@ -121,6 +121,13 @@ TEST(DetectKind, RefusesLogitsAmongLogProbabilities) {
                   [&] { detect(joined(log_of(softmax(logits, 5)), logits), 5); });
 }
 
+TEST(DetectKind, RefusesAMixtureOfAHandfulOfRows) {
+  expect_bad_data({"2 of the first 4 rows", "row 2 "}, [] {
+    detect({0.25, 0.75, 0.5, 0.5, 3, -4, 7, 1}, 2);
+  });
+  EXPECT_EQ(detect({0.25, 0.75, 5, 0.5, 3, -4, 7, 1}, 2), ScoreKind::kLogits);
+}
+
 TEST(DetectKind, LooksPastRowsThatAreNotNumbers) {
   std::vector<double> values = softmax(random_logits(100, 5), 5);
   values[7 * 5] = kNaN;

@@ -91,12 +91,13 @@ TEST(KindCheck, AllowsTheRoundingOfHalfPrecision) {
 }
 
 TEST(KindCheck, AllowsAFewLookAlikesPerBlock) {
-  feed_block(ScoreKind::kLogits, block_with(5, 100, {0.25, 0.75}), 2);
+  feed_block(ScoreKind::kLogits, block_with(8, 100, {0.25, 0.75}), 2);
+  feed_block(ScoreKind::kLogits, block_with(3, 16, {0.25, 0.75}), 2);
 }
 
 TEST(KindCheck, RefusesMoreProbabilitiesThanChance) {
-  expect_bad_data({"6 of 100 rows hold probabilities", "taken for logits"}, [] {
-    feed_block(ScoreKind::kLogits, block_with(6, 100, {0.25, 0.75}), 2);
+  expect_bad_data({"9 of 100 rows hold probabilities", "taken for logits"}, [] {
+    feed_block(ScoreKind::kLogits, block_with(9, 100, {0.25, 0.75}), 2);
   });
 }
 
