@@ -11,8 +11,7 @@
 
 namespace p2p {
 
-/// Everything about an estimate that was decided before a row was read; merge() demands it equal,
-/// but for `floor`.
+/// Everything about an estimate that was decided before a row was read; merge() demands it equal.
 struct PriorSettings {
   std::vector<std::string> classes;  ///< names, or empty
   std::string rows = "train";  ///< where the rows come from: train | train-augmented | holdout
@@ -63,7 +62,7 @@ struct ClassPrior {
 /// Standard error of log q without labels: sqrt((mean p^2 - q^2) / (N - 1)) / q; with labels
 /// stratified, own class against the rest: N^2 Var = S2 - D^2 / m_c - (S - D)^2 / (N - m_c), an
 /// upper bound of full stratification that needs O(C) memory. Error: no rows; smoothing without
-/// counts. O(C).
+/// counts; counts or an offset of another length. O(C).
 ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
                         std::vector<PriorInput> inputs);
 
