@@ -7,12 +7,15 @@
 namespace p2p::io {
 namespace {
 
-/// Position of `c` outside quotes; a quote opens at the start of a field only.
+/// Position of `c` outside quotes; a quote opens at the start of a field only, and two in a row
+/// inside quotes do not close.
 std::size_t find_outside_quotes(std::string_view text, char c, char delimiter) {
   bool quoted = false;
   bool at_start = true;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"' && (quoted || at_start)) {
+    if (quoted && text.substr(i).starts_with("\"\"")) {
+      ++i;
+    } else if (text[i] == '"' && (quoted || at_start)) {
       quoted = !quoted;
       at_start = false;
     } else if (!quoted) {
