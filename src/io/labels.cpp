@@ -76,6 +76,12 @@ class ConcatenatedLabels final : public LabelSource {
   }
   [[nodiscard]] std::int64_t rows() const override { return rows_; }
   [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] std::string locate(std::int64_t row) const override {
+    assert(row >= 0 && row < rows_);
+    auto part = parts_.begin();
+    for (; row >= (*part)->rows(); ++part) row -= (*part)->rows();
+    return (*part)->locate(row);
+  }
   void read(std::int64_t first, std::int64_t count, std::int64_t* out) override {
     assert(first >= 0 && count >= 0 && first + count <= rows_);
     for (const auto& part : parts_) {

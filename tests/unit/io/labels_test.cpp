@@ -56,6 +56,19 @@ TEST(Labels, FortranOrderIsRefusedWithTheFix) {
               HasSubstr("numpy.ascontiguousarray(labels)"));
 }
 
+TEST(Labels, ARowIsLocatedInItsFile) {
+  const InputFolder folder;
+  const std::string a = folder.add("a.npy", npy_of<std::int32_t>("<i4", "(3,)", {0, 1, 2}));
+  const std::string b = folder.add("b.txt", "5\n6\n");
+  const std::string c = folder.add("c.npy", npy_of<std::int32_t>("<i4", "(1,)", {7}));
+  const auto labels = open_labels({a, b, c});
+  EXPECT_EQ(labels->locate(2), "'" + a + "', row 2 (counted from 0)");
+  EXPECT_EQ(labels->locate(3), "'" + b + "', row 0 (counted from 0)");
+  EXPECT_EQ(labels->locate(4), "'" + b + "', row 1 (counted from 0)");
+  EXPECT_EQ(labels->locate(5), "'" + c + "', row 0 (counted from 0)");
+  EXPECT_EQ(open_labels({b})->locate(1), "'" + b + "', row 1 (counted from 0)");
+}
+
 TEST(Labels, DeflatedOnesAreReadInAnyOrder) {
   const InputFolder folder;
   const std::string y = npy_of("<i4", "(100000,)", test::counting<std::int32_t>(100'000));
