@@ -79,8 +79,12 @@ void run(const Options& options) {
   }
   write_text(options.merged, write_prior(merged));
   for (const std::string& missing : missing_parts(merged)) warn(missing);
+  const std::string mismatch = mismatch_warning(merged);
+  if (!mismatch.empty()) warn(mismatch);
   if (options.output.json) {
-    print_json(report::prior_json(merged, options.merged));
+    report::Json json = report::prior_json(merged, options.merged);
+    json["warnings"] = mismatch.empty() ? report::Json::array() : report::Json{mismatch};
+    print_json(json);
   } else {
     note(options.output,
          fmt::format("effective prior of {} classes from {} rows, joined from {} file{}, "

@@ -74,6 +74,11 @@ ClassPrior merge(const ClassPrior& a, const ClassPrior& b);
 /// Sentences naming the parts of a data set that are not in the prior; empty when complete.
 std::vector<std::string> missing_parts(const ClassPrior& prior);
 
+/// A sentence for people when q is so far from the class frequencies that the rows may not follow
+/// the training distribution. Empty otherwise, and without counts, with labels, and while parts are
+/// missing: then the comparison says nothing.
+std::string mismatch_warning(const ClassPrior& prior);
+
 /// The prior file (docs/formats/prior.md): JSON, 17 significant digits, same prior same bytes.
 std::string write_prior(const ClassPrior& prior);
 /// Error{kBadData} naming what is wrong; `name` is used in messages.

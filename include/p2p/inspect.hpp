@@ -39,7 +39,7 @@ struct ClassBelief {
 
 struct PriorInspection {
   std::optional<PriorDistance> distance;  ///< absent without counts
-  GapVerdict gap = GapVerdict::kUnknown;
+  GapVerdict gap = GapVerdict::kUnknown;  ///< unknown without counts and while parts are missing
   std::string gap_sentence;
   std::vector<ClassBelief> over_believed;   ///< at most `listed`, largest ratio first
   std::vector<ClassBelief> under_believed;  ///< smallest ratio first

@@ -77,17 +77,26 @@ PriorInspection inspect_prior(const ClassPrior& prior, std::int64_t listed) {
         "it with --counts.";
   } else {
     result.distance = distance(prior);
-    result.gap = result.distance->tv < kNoGapTv ? GapVerdict::kNoGap : GapVerdict::kGap;
     const std::string measured = fmt::format(
         "The effective prior and the class frequencies differ by {:.4f} in total variation, ",
         result.distance->tv);
-    result.gap_sentence =
-        result.gap == GapVerdict::kNoGap
-            ? measured + fmt::format("below {}: both give nearly the same correction.", kNoGapTv)
-            : measured + fmt::format(
-                             "at least {}: the model does not hold the prior that its "
-                             "training counts suggest, so correct with what was measured.",
-                             kNoGapTv);
+    if (!missing_parts(prior).empty()) {
+      result.gap_sentence =
+          measured +
+          "but parts of the data set are missing, whose rows may be of other classes; join all "
+          "parts with p2p merge.";
+    } else if (result.distance->tv < kNoGapTv) {
+      result.gap = GapVerdict::kNoGap;
+      result.gap_sentence =
+          measured + fmt::format("below {}: both give nearly the same correction.", kNoGapTv);
+    } else {
+      result.gap = GapVerdict::kGap;
+      result.gap_sentence =
+          measured + fmt::format(
+                         "at least {}: the model does not hold the prior that its training counts "
+                         "suggest, so correct with what was measured.",
+                         kNoGapTv);
+    }
   }
 
   std::vector<ClassBelief> beliefs;

@@ -15,8 +15,6 @@
 namespace p2p {
 namespace {
 
-// Total variation between q and pi above which the rows may not follow the training prior.
-constexpr double kGrossMismatch = 0.2;
 constexpr std::size_t kListedClasses = 10;
 
 std::string class_list(const std::vector<std::int64_t>& classes) {
@@ -73,7 +71,7 @@ std::vector<double> row_weights(const std::vector<double>& counts,
   return weights;
 }
 
-void warn(const ClassPrior& prior, bool labelled, std::vector<std::string>& warnings) {
+void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
   const PriorSettings& settings = prior.settings;
   if (!settings.counts.empty()) {
     std::vector<std::int64_t> empty;
@@ -85,20 +83,9 @@ void warn(const ClassPrior& prior, bool labelled, std::vector<std::string>& warn
           fmt::format("{} classes have no training images and are left as they are: {}",
                       empty.size(), class_list(empty)));
     }
-    if (!labelled) {
-      double tv = 0;
-      for (std::size_t c = 0; c < prior.effective.size(); ++c) {
-        tv += std::abs(prior.effective[c] - prior.empirical[c]) / 2;
-      }
-      if (tv > kGrossMismatch) {
-        warnings.push_back(
-            fmt::format("the effective prior is far from the class frequencies (total variation "
-                        "{:.3f}): if these rows do not follow "
-                        "the training distribution (a balanced validation set, say), give their "
-                        "--labels so that they can be weighted",
-                        tv));
-      }
-    }
+  }
+  if (std::string mismatch = mismatch_warning(prior); !mismatch.empty()) {
+    warnings.push_back(std::move(mismatch));
   }
   if (!prior.uncovered.empty()) {
     warnings.push_back(fmt::format("{} classes have training images but no row here: {}",
@@ -190,7 +177,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     inputs.push_back({source->record(), options.part, options.parts});
   }
   result.prior = finish_prior(std::move(settings), sums[0], std::move(inputs));
-  warn(result.prior, labels != nullptr, result.warnings);
+  warn(result.prior, result.warnings);
   return result;
 }
 

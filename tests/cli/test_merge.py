@@ -75,6 +75,34 @@ def test_inspect_says_that_parts_are_missing(big):
     assert "1 of 2 parts missing: 2" in outcome.out
 
 
+@pytest.fixture
+def sorted_by_class(big):
+    """Balanced rows in the order of their classes, and counts that they do not follow: n.npy."""
+    y = np.repeat(np.arange(5), 4000)
+    np.save(big / "z.npy", (8 * np.eye(5)[y]).astype("f4"))
+    np.save(big / "n.npy", np.array([900, 50, 30, 20, 10]))
+    return big
+
+
+def test_parts_are_not_compared_with_the_class_frequencies(sorted_by_class):
+    outcome = p2p("estimate", "z.npy", "--counts", "n.npy", "--part", "1/2", "-o", "one.json",
+                  "--json", cwd=sorted_by_class)  # fmt: skip
+    assert outcome.json["warnings"] == []
+    found = p2p("inspect", "one.json", "--json", cwd=sorted_by_class).json["gap"]
+    assert found["verdict"] == "unknown"
+    assert "parts of the data set are missing" in found["explanation"]
+
+
+def test_merge_compares_with_the_class_frequencies_once_complete(sorted_by_class):
+    one, two, three = parts(sorted_by_class, 3, "--counts", "n.npy")
+    said = "far from the class frequencies"
+    some = p2p("merge", one, three, "-o", "m.json", "--json", cwd=sorted_by_class)
+    assert said not in some.err and some.json["warnings"] == []
+    whole = p2p("merge", "m.json", two, "-o", "all.json", "--json", cwd=sorted_by_class)
+    assert said in whole.err and said in whole.json["warnings"][0]
+    assert p2p("inspect", "all.json", "--json", cwd=sorted_by_class).json["gap"]["verdict"] == "gap"
+
+
 def test_a_part_given_twice_is_refused(big):
     one, two = parts(big, 2)
     refuse(big, "merge", one, two, one, "-o", "m.json", words=["part 1 of 2", "z.npy", "part1.json", "twice"])

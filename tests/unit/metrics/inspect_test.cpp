@@ -94,6 +94,18 @@ TEST(InspectPrior, CannotJudgeWithoutCounts) {
   EXPECT_THAT(result.gap_sentence, HasSubstr("--counts"));
 }
 
+TEST(InspectPrior, CannotJudgeWhilePartsAreMissing) {
+  ClassPrior prior = prior_of({0.6, 0.4}, {1, 1});
+  prior.inputs = {
+      {{.name = "z.npy", .shape = {9, 2}, .sha256 = "", .sha256_sampled = false}, 2, 3}};
+  const PriorInspection result = inspect_prior(prior);
+  EXPECT_TRUE(result.distance);
+  EXPECT_EQ(result.gap, GapVerdict::kUnknown);
+  EXPECT_THAT(result.gap_sentence,
+              ::testing::AllOf(HasSubstr("0.1000"), HasSubstr("parts of the data set are missing"),
+                               ::testing::Not(HasSubstr("correct with what was measured"))));
+}
+
 TEST(InspectPrior, ListsBeliefsByRatio) {
   const PriorInspection result =
       inspect_prior(prior_of({0.3, 0.3, 0.2, 0.1, 0.1}, {10, 20, 20, 20, 30}));

@@ -133,6 +133,20 @@ TEST(EstimatePrior, WarnsOfAGrossMismatchWithoutLabels) {
   EXPECT_THAT(run(sample.scores, 4, options).warnings, IsEmpty());
 }
 
+TEST(EstimatePrior, JudgesNoMismatchWhilePartsAreMissing) {
+  const test::Sample sample = test::long_tailed_sample(2 * kBlockRows, {0.25, 0.25, 0.25, 0.25});
+  EstimateOptions options;
+  options.counts = {1000, 10, 10, 10};
+  options.parts = 2;
+  Estimate parts[2];
+  for (options.part = 1; options.part <= 2; ++options.part) {
+    parts[options.part - 1] = run(sample.scores, 4, options);
+    EXPECT_THAT(parts[options.part - 1].warnings, IsEmpty());
+  }
+  EXPECT_THAT(mismatch_warning(merge(parts[0].prior, parts[1].prior)),
+              HasSubstr("far from the class frequencies"));
+}
+
 TEST(EstimatePrior, WarnsOfUncoveredAndFlooredClasses) {
   VectorLabelSource labels({0, 0, 0});
   EstimateOptions options;
