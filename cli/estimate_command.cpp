@@ -111,6 +111,7 @@ void run(const Options& options) {
   if (!training_values.empty()) {
     estimate.training.values = read_per_class(training_values, scores.set.classes());
   }
+    estimate.training.file = training_values;
   estimate.classes = scores.classes;
   estimate.rows = options.rows;
   estimate.temperature = options.temperature;

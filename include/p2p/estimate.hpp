@@ -25,6 +25,7 @@ struct Training {
   Loss loss = Loss::kCrossEntropy;
   double tau = 1.0;
   std::vector<double> values;  ///< w or b, [C]
+  std::string file = {};       ///< for messages: where `values` come from, or empty
 };
 
 /// b, [C]. Error: counts missing, values of the wrong length, weights that are not positive.

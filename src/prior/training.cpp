@@ -25,10 +25,16 @@ std::vector<double> class_frequencies(const std::vector<double>& counts, std::in
   return normalised(counts, "counts");
 }
 
-void demand_length(const std::vector<double>& values, std::int64_t classes, const char* what) {
-  if (static_cast<std::int64_t>(values.size()) != classes) {
-    throw_bad_data(fmt::format("--trained-with {}: {} values for {} classes; give one per class",
-                               what, values.size(), classes));
+// "--trained-with weights:w.npy"
+std::string option(const Training& training) {
+  const std::string text = "--trained-with " + describe(training);
+  return training.file.empty() ? text : text + ":" + training.file;
+}
+
+void demand_length(const Training& training, std::int64_t classes) {
+  if (static_cast<std::int64_t>(training.values.size()) != classes) {
+    throw_bad_data(fmt::format("{}: {} values for {} classes; give one per class", option(training),
+                               training.values.size(), classes));
   }
 }
 
@@ -71,24 +77,23 @@ std::vector<double> training_offset(const Training& training, const std::vector<
       for (std::size_t c = 0; c < b.size(); ++c) b[c] = std::log(counts[c]);
       break;
     case Training::Loss::kClassWeights:
-      demand_length(training.values, classes, "weights");
+      demand_length(training, classes);
       for (std::size_t c = 0; c < b.size(); ++c) {
         const double w = training.values[c];
         if (!(w > 0) || !std::isfinite(w)) {
-          throw_bad_data(fmt::format(
-              "--trained-with weights: class {} has weight {}; weights must be positive and finite",
-              c, w));
+          throw_bad_data(
+              fmt::format("{}: class {} has weight {}; weights must be positive and finite",
+                          option(training), c, w));
         }
         b[c] = -std::log(w);
       }
       break;
     case Training::Loss::kOffset:
-      demand_length(training.values, classes, "offset");
+      demand_length(training, classes);
       for (std::size_t c = 0; c < b.size(); ++c) {
         if (!std::isfinite(training.values[c])) {
-          throw_bad_data(
-              fmt::format("--trained-with offset: class {} has offset {}; offsets must be finite",
-                          c, training.values[c]));
+          throw_bad_data(fmt::format("{}: class {} has offset {}; offsets must be finite",
+                                     option(training), c, training.values[c]));
         }
       }
       b = training.values;

@@ -88,7 +88,13 @@ def test_an_unknown_loss_is_a_usage_error(toy, loss):
 def test_bad_weights_are_refused(toy, values):
     toy.save("w.npy", np.array(values, float))
     refuse(toy.folder, "estimate", "logits.npy", "--trained-with", "weights:w.npy", "-o", "x.json",
-           words=["5 classes" if len(values) == 3 else "class 2"])  # fmt: skip
+           words=["w.npy", "5 classes" if len(values) == 3 else "class 2"])  # fmt: skip
+
+
+def test_the_file_of_a_bad_offset_is_named(toy):
+    toy.save("b.npy", np.array([0, -np.inf, 0, 0, 0]))
+    refuse(toy.folder, "estimate", "logits.npy", "--trained-with", "offset:b.npy", "-o", "x.json",
+           words=["--trained-with offset:b.npy", "class 1", "-inf"])  # fmt: skip
 
 
 def test_labels_and_counts_weight_rows_to_the_training_prior(toy):

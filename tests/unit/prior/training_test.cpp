@@ -110,5 +110,18 @@ TEST(DescribeTraining, NamesTheLoss) {
   EXPECT_EQ(describe(training(Loss::kOffset)), "offset");
 }
 
+TEST(TrainingOffset, NamesTheFileOfBadValues) {
+  Training weights = training(Loss::kClassWeights, 1, {1, 0});
+  weights.file = "w.npy";
+  test::expect_bad_data({"--trained-with weights:w.npy: class 1 has weight 0"},
+                        [&] { training_offset(weights, {}, 2); });
+  Training offset = training(Loss::kOffset, 1, {kInf, 0});
+  offset.file = "b.npy";
+  test::expect_bad_data({"--trained-with offset:b.npy: class 0 has offset inf"},
+                        [&] { training_offset(offset, {}, 2); });
+  test::expect_bad_data({"--trained-with offset:b.npy: 2 values for 3 classes"},
+                        [&] { training_offset(offset, {}, 3); });
+}
+
 }  // namespace
 }  // namespace p2p
