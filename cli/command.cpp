@@ -45,6 +45,11 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
   CLI::Option* scores = verb.add_option(positional ? "SCORES" : "--scores", options.scores,
                                         "score files: .npy, .npz, .safetensors, .csv, .tsv, "
                                         "FILE:NAME, a folder, @list.txt, or - (.npy on stdin)");
+  if (!positional) {
+    scores->description(scores->get_description() +
+                        ". They are used as z / T of the prior: when T is not 1, give scores as "
+                        "the model makes them, not corrected ones");
+  }
   scores->type_name(positional ? "" : "SCORES");
   if (positional) scores->required();
   verb.add_option("--input", options.input, "what the scores are: auto, logits, probs or log-probs")

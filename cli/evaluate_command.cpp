@@ -77,7 +77,10 @@ void add_evaluate(CLI::App& app) {
   CLI::Option* counts = verb->add_option("--counts", options->counts,
                                          "training images per class, for groups and slope")
                             ->type_name("FILE");
-  verb->add_option("--prior", options->prior, "take the counts from this prior file")
+  verb->add_option(
+          "--prior", options->prior,
+          "take counts and class names from this prior file, nothing else: scores are used "
+          "as they are, whatever its temperature")
       ->type_name("PRIOR")
       ->excludes(counts);
   verb->add_option("--many", options->many, "classes with more training images than this are many")
