@@ -68,8 +68,9 @@ struct Metrics {
 
 /// All metrics in one pass over the scores (further passes for the bootstrap). Predictions are the
 /// lowest index of the largest score. Identical bits for any number of threads. Memory: 16 bytes a
-/// row plus O(C * threads). Error: label out of range (row named), lengths differ, a bad row, no
-/// rows left.
+/// row plus O(C * threads); with the bootstrap also 32 MiB per thread of replicate sums, or those
+/// of one replicate where they are more. Error: label out of range (row named), lengths differ, a
+/// bad row, no rows left.
 Metrics evaluate(ScoreSet& scores, LabelSource& labels, const EvaluateOptions& options);
 
 /// Residual slope alone, with its interval: least-squares slope of log m_c on log n_c,
