@@ -42,7 +42,7 @@ enum class OutputKind : std::uint8_t { kLogits, kProbs, kLogProbs, kLabels };
 
 struct ApplyOptions {
   ScoreKind kind = ScoreKind::kLogits;  ///< of the input, never kAuto
-  bool kind_assumed = false;
+  bool kind_stated = false;             ///< the user said so: logits may look like probabilities
   OutputKind output = OutputKind::kLogits;
   DType dtype = DType::kF32;  ///< of the sink; ignored for labels
   int threads = 1;

@@ -38,6 +38,7 @@ std::string describe(const Training& training);
 struct EstimateOptions {
   Training training;
   ScoreKind kind = ScoreKind::kAuto;
+  bool kind_stated = false;    ///< the user said so: logits may then look like probabilities
   std::vector<double> counts;  ///< training images per class, or empty
   std::vector<std::string> classes;
   std::string rows = "train";

@@ -12,7 +12,8 @@ namespace p2p {
 
 struct EvaluateOptions {
   ScoreKind kind = ScoreKind::kLogits;  ///< never kAuto
-  double temperature = 1.0;             ///< scores are used as z / T
+  bool kind_stated = false;  ///< the user said so: logits may then look like probabilities
+  double temperature = 1.0;  ///< scores are used as z / T
   std::vector<double>
       counts;         ///< [C] training images per class, or empty: no groups, no residual slope
   double many = 100;  ///< many: n_c > many

@@ -48,8 +48,8 @@ class RowSource {
   [[nodiscard]] virtual const void* view(std::int64_t /*first*/, std::int64_t /*count*/) {
     return nullptr;
   }
-  /// The rows of a view() are no longer needed. Error when they were not there any more.
-  virtual void end_view(std::int64_t /*first*/, std::int64_t /*count*/) {}
+  /// Gives back what view() returned for `count` rows. Error when they were not there any more.
+  virtual void end_view(const void* /*rows*/, std::int64_t /*count*/) {}
   /// Identity of the input. Sources that are not rewindable answer after their last row was read.
   [[nodiscard]] virtual InputRecord record() = 0;
 };

@@ -42,7 +42,7 @@ class Corrector {
         options_(options),
         classes_(static_cast<std::int64_t>(offset.delta.size())),
         offset_f32_(offset.delta.begin(), offset.delta.end()),
-        check_(options.kind, classes_),
+        check_(options.kind, classes_, options.kind_stated),
         largest_delta_(*std::ranges::max_element(offset.delta)) {
     params_.inv_temperature = 1 / offset.temperature;
     params_.offset = offset.delta.data();

@@ -49,7 +49,7 @@ class PlacedSource final : public StoredArraySource {
       : StoredArraySource(std::move(array), layout), place_(array_.place()) {
     const bool as_stored = layout_.inner == 1 && !is_foreign_order(array_.info);
     const bool aligned = place_.offset % static_cast<std::int64_t>(item_size(dtype_)) == 0;
-    if (as_stored && aligned) mapping_ = place_.file->map();
+    may_map_ = as_stored && aligned;
   }
   [[nodiscard]] bool random_access() const override { return true; }
   void read(std::int64_t first, std::int64_t count, void* out) override {
@@ -58,17 +58,18 @@ class PlacedSource final : public StoredArraySource {
     to_native_order(out, count);
   }
   [[nodiscard]] const void* view(std::int64_t first, std::int64_t count) override {
-    return mapping_ ? mapping_->acquire(place_.offset + first * row_bytes(), count * row_bytes())
-                    : nullptr;
+    if (!may_map_) return nullptr;
+    return place_.file->map(place_.offset + first * row_bytes(), count * row_bytes());
   }
-  void end_view(std::int64_t first, std::int64_t count) override {
-    if (mapping_->has_shrunk()) throw_shrunk(array_.name, place_.file->size());
-    mapping_->release(place_.offset + first * row_bytes(), count * row_bytes());
+  void end_view(const void* rows, std::int64_t count) override {
+    if (!unmap_range(rows, count * row_bytes())) {
+      throw_shrunk(array_.name, place_.file->size());
+    }
   }
 
  private:
   StoredArray::Place place_;
-  std::unique_ptr<FileMapping> mapping_;  // null: read instead
+  bool may_map_ = false;
 };
 
 class InflatedSource final : public StoredArraySource {

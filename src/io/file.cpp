@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "io/file_mapping.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
 
@@ -118,8 +119,8 @@ void File::read(std::int64_t offset, void* out, std::int64_t count) const {
   if (got == 0) throw_shrunk(name_, size_);
 }
 
-std::unique_ptr<FileMapping> File::map() const {
-  return descriptor_ < 0 ? nullptr : FileMapping::map(descriptor_, size_);
+const void* File::map(std::int64_t offset, std::int64_t count) const {
+  return descriptor_ < 0 ? nullptr : map_range(descriptor_, offset, count);
 }
 
 void throw_shrunk(const std::string& name, std::int64_t size) {

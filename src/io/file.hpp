@@ -7,7 +7,6 @@
 #include <string>
 
 #include "io/byte_stream.hpp"
-#include "io/file_mapping.hpp"
 
 namespace p2p::io {
 
@@ -29,8 +28,8 @@ class File {
   /// Exactly `count` bytes from `offset`, which lie within size(). Error when the file has shrunk,
   /// was replaced or cannot be read.
   void read(std::int64_t offset, void* out, std::int64_t count) const;
-  /// The whole file mapped, where that is possible and wanted; else null.
-  [[nodiscard]] std::unique_ptr<FileMapping> map() const;
+  /// The same bytes mapped, where that is possible and wanted, else null; see map_range().
+  [[nodiscard]] const void* map(std::int64_t offset, std::int64_t count) const;
 
  private:
   File() = default;

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 
 #include "p2p/interrupt.hpp"
 
@@ -21,7 +23,7 @@ struct Slot {
   std::atomic<bool> faulted{false};
   std::atomic<bool> taken{false};
 };
-constexpr int kSlots = 4096;
+constexpr int kSlots = 1024;
 std::array<Slot, kSlots> slots;
 static_assert(std::atomic<char*>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
@@ -51,65 +53,64 @@ void on_bus_error(int, siginfo_t* info, void*) {
   errno = saved_errno;
 }
 
-int take_slot(char* begin, std::int64_t size) {
+// Room for the range, or -1. Each mapping is one slot for the length of a chunk, so few are taken.
+int take_slot(char* begin, std::size_t bytes) {
   for (int i = 0; i < kSlots; ++i) {
     Slot& slot = slots[static_cast<std::size_t>(i)];
     if (slot.taken.exchange(true)) continue;
     slot.faulted = false;
-    slot.end = begin + size;
+    slot.end = begin + bytes;
     slot.begin = begin;
     return i;
   }
   return -1;
 }
 
+// A range widened to the start of its first page.
 struct Pages {
-  std::int64_t first;
-  std::int64_t bytes;
+  char* begin;
+  std::size_t bytes;
 };
 
-Pages pages_of(std::int64_t offset, std::int64_t count) {
-  const auto page = static_cast<std::int64_t>(page_size);
-  const std::int64_t first = offset / page * page;
-  return {first, offset + count - first};
+Pages pages_of(const void* range, std::int64_t count) {
+  const auto address = reinterpret_cast<std::uintptr_t>(range);
+  const std::uintptr_t begin = address / page_size * page_size;
+  return {reinterpret_cast<char*>(begin), address - begin + static_cast<std::size_t>(count)};
 }
 
 }  // namespace
 
-std::unique_ptr<FileMapping> FileMapping::map(int descriptor, std::int64_t size) {
-  if (!enabled || size == 0) return nullptr;
-  void* base = mmap(nullptr, static_cast<std::size_t>(size), PROT_READ, MAP_SHARED, descriptor, 0);
+const void* map_range(int descriptor, std::int64_t offset, std::int64_t count) {
+  if (!enabled || count == 0) return nullptr;
+  const std::int64_t before = offset % static_cast<std::int64_t>(page_size);
+  const auto bytes = static_cast<std::size_t>(before + count);
+  void* base = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, offset - before);
   if (base == MAP_FAILED) return nullptr;
-  const int slot = take_slot(static_cast<char*>(base), size);
-  if (slot < 0) {
-    munmap(base, static_cast<std::size_t>(size));
+  auto* begin = static_cast<char*>(base);
+  if (take_slot(begin, bytes) < 0) {
+    munmap(base, bytes);
     return nullptr;
   }
-  return std::unique_ptr<FileMapping>(new FileMapping(static_cast<char*>(base), size, slot));
-}
-
-FileMapping::~FileMapping() {
-  Slot& slot = slots[static_cast<std::size_t>(slot_)];
-  slot.begin = nullptr;
-  munmap(base_, static_cast<std::size_t>(size_));
-  slot.taken = false;
-}
-
-const void* FileMapping::acquire(std::int64_t offset, std::int64_t count) const {
 #ifdef MADV_POPULATE_READ
-  const Pages pages = pages_of(offset, count);
   // Older kernels refuse; then the pages come one fault at a time.
-  madvise(base_ + pages.first, static_cast<std::size_t>(pages.bytes), MADV_POPULATE_READ);
+  madvise(base, bytes, MADV_POPULATE_READ);
 #endif
-  return base_ + offset;
+  return begin + before;
 }
 
-void FileMapping::release(std::int64_t offset, std::int64_t count) const {
-  const Pages pages = pages_of(offset, count);
-  madvise(base_ + pages.first, static_cast<std::size_t>(pages.bytes), MADV_DONTNEED);
+bool unmap_range(const void* range, std::int64_t count) {
+  const Pages pages = pages_of(range, count);
+  bool complete = true;
+  for (Slot& slot : slots) {
+    if (slot.begin.load() != pages.begin) continue;
+    complete = !slot.faulted;
+    slot.begin = nullptr;
+    munmap(pages.begin, pages.bytes);
+    slot.taken = false;
+    break;
+  }
+  return complete;
 }
-
-bool FileMapping::has_shrunk() const { return slots[static_cast<std::size_t>(slot_)].faulted; }
 
 }  // namespace io
 

@@ -9,9 +9,7 @@
 /// reference.hpp, its oracle.
 namespace p2p::kernels {
 
-/// Rows are added in tiles of this many, counted from the pointer given: the result of softmax_sum
-/// on a whole number of tiles equals the result of the same tiles given in several calls, bit for
-/// bit.
+/// Rows that the kernels treat at once.
 inline constexpr std::int64_t kTileRows = 16;
 
 /// Largest error of one posterior against float64, relative to max(p, 2^-20): f16, bf16 and f32
@@ -44,13 +42,12 @@ std::int64_t softmax_sum_scratch(std::int64_t classes) noexcept;
 ///   sum[c] += sum_i v[i,c];  sum_squares[c] += sum_i v[i,c]^2;  own[i] = v[i, labels[i]] (0 when
 ///   labels[i] < 0).
 /// scores [rows, C] of f16 | bf16 | f32 | f64; weights [rows] or null (all 1), finite and >= 0;
-/// labels [rows] in
-/// [-1, C) or null, then `own` is not written. sum, sum_squares [C] float64.
-/// Posteriors are computed in f32 (f64 for f64 scores); f32 partial sums stay inside a tile. Result
-/// depends only on the rows and their order, not on how whole tiles are split over calls. -inf is a
-/// masked class: v = 0 exactly. Returns -1, or the first row that holds NaN, +inf, only -inf (or,
-/// for probabilities, a negative value or only zeros); then sums and facts are unspecified. O(rows
-/// * C), reads scores from memory once. Accuracy: kSoftmaxTolerance, kSoftmaxToleranceF64.
+/// labels [rows] in [-1, C) or null, then `own` is not written. sum, sum_squares [C] float64.
+/// Posteriors are computed in f32 (f64 for f64 scores) and added in f64, row after row: the result
+/// depends only on the rows and their order, not on how they are split over calls. -inf is a masked
+/// class: v = 0 exactly. Returns -1, or the first row that holds NaN, +inf, only -inf (or, for
+/// probabilities, a negative value or only zeros); then sums and facts are unspecified.
+/// O(rows * C), reads scores from memory once. Accuracy: kSoftmaxTolerance, kSoftmaxToleranceF64.
 std::int64_t softmax_sum(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
                          const SoftmaxParams& params, const double* weights,
                          const std::int32_t* labels, double* sum, double* sum_squares, double* own,

@@ -76,31 +76,30 @@ HWY_INLINE void ReduceTile(const float* raw, const float* e, int64_t classes, Ti
   }
 }
 
-/// Adds v = e * scale and v^2 of the 16 rows; lanes beyond C add what nobody reads.
+/// Adds v = e * scale and v^2 of the 16 rows, row after row; lanes beyond C add what nobody reads.
 template <int64_t kVectors>
-HWY_INLINE void AddTile(const float* tile_e, int64_t classes, const Workspace& work,
-                        const Tile& tile) {
-  const D32 d;
+HWY_INLINE void AddTile(const float* e, int64_t classes, const Workspace& work, const Tile& tile) {
+  const D64 d;
+  const D32Half dh;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  V32 sum[kVectors][2];
-  V32 squares[kVectors][2];
-  for (int64_t k = 0; k < kVectors; ++k) {
-    sum[k][0] = sum[k][1] = squares[k][0] = squares[k][1] = hn::Zero(d);
+  constexpr int64_t kHalves = 2 * kVectors;
+  V64 sum[kHalves];
+  V64 squares[kHalves];
+  for (int64_t k = 0; k < kHalves; ++k) {
+    sum[k] = hn::Load(d, work.sum + k * lanes);
+    squares[k] = hn::Load(d, work.sum_squares + k * lanes);
   }
-  for (int64_t r = 0; r < kTileRows; r += 2) {
-    for (int64_t j = 0; j < 2; ++j) {
-      const V32 scale = hn::Set(d, tile.scale[r + j]);
-      const float* e = tile_e + (r + j) * classes;
-      for (int64_t k = 0; k < kVectors; ++k) {
-        const V32 p = hn::Mul(scale, hn::LoadU(d, e + k * lanes));
-        sum[k][j] = hn::Add(sum[k][j], p);
-        squares[k][j] = hn::MulAdd(p, p, squares[k][j]);
-      }
+  for (int64_t r = 0; r < kTileRows; ++r, e += classes) {
+    const V64 scale = hn::Set(d, static_cast<double>(tile.scale[r]));
+    for (int64_t k = 0; k < kHalves; ++k) {
+      const V64 v = hn::Mul(scale, hn::PromoteTo(d, hn::LoadU(dh, e + k * lanes)));
+      sum[k] = hn::Add(sum[k], v);
+      squares[k] = hn::MulAdd(v, v, squares[k]);
     }
   }
-  for (int64_t k = 0; k < kVectors; ++k) {
-    AddToF64(d, hn::Add(sum[k][0], sum[k][1]), work.sum + k * lanes);
-    AddToF64(d, hn::Add(squares[k][0], squares[k][1]), work.sum_squares + k * lanes);
+  for (int64_t k = 0; k < kHalves; ++k) {
+    hn::Store(sum[k], d, work.sum + k * lanes);
+    hn::Store(squares[k], d, work.sum_squares + k * lanes);
   }
 }
 

@@ -128,59 +128,44 @@ HWY_INLINE void ReducePartials(const float* partials, Tile& tile) {
   }
 }
 
-/// Adds v = e * scale and v^2 of `rows` rows to the f32 sums of the tile, or starts them (kFirst);
-/// kLast adds the sums of the tile to the f64 sums.
-template <bool kFirst, bool kLast>
+/// Adds v = e * scale and v^2 of `rows` rows to the f64 sums, row after row.
 HWY_NOINLINE void AddRows(const Workspace& work, int64_t classes, int64_t rows, const Tile& tile) {
-  const D32 d;
+  const D64 d;
+  const D32Half dh;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t c = 0; c < classes; c += 4 * lanes) {
-    V32 s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0, q0 = s0, q1 = s0, q2 = s0, q3 = s0;
-    if constexpr (!kFirst) {
-      s0 = hn::Load(d, work.tile_sum + c);
-      s1 = hn::Load(d, work.tile_sum + c + lanes);
-      s2 = hn::Load(d, work.tile_sum + c + 2 * lanes);
-      s3 = hn::Load(d, work.tile_sum + c + 3 * lanes);
-      q0 = hn::Load(d, work.tile_squares + c);
-      q1 = hn::Load(d, work.tile_squares + c + lanes);
-      q2 = hn::Load(d, work.tile_squares + c + 2 * lanes);
-      q3 = hn::Load(d, work.tile_squares + c + 3 * lanes);
-    }
+    V64 s0 = hn::Load(d, work.sum + c);
+    V64 s1 = hn::Load(d, work.sum + c + lanes);
+    V64 s2 = hn::Load(d, work.sum + c + 2 * lanes);
+    V64 s3 = hn::Load(d, work.sum + c + 3 * lanes);
+    V64 q0 = hn::Load(d, work.sum_squares + c);
+    V64 q1 = hn::Load(d, work.sum_squares + c + lanes);
+    V64 q2 = hn::Load(d, work.sum_squares + c + 2 * lanes);
+    V64 q3 = hn::Load(d, work.sum_squares + c + 3 * lanes);
     const float* e = work.exponentials + c;
     for (int64_t r = 0; r < rows; ++r, e += work.stride()) {
-      const V32 scale = hn::Set(d, tile.scale[r]);
-      const V32 p0 = hn::Mul(scale, hn::Load(d, e));
-      const V32 p1 = hn::Mul(scale, hn::Load(d, e + lanes));
-      const V32 p2 = hn::Mul(scale, hn::Load(d, e + 2 * lanes));
-      const V32 p3 = hn::Mul(scale, hn::Load(d, e + 3 * lanes));
-      s0 = hn::Add(s0, p0);
-      s1 = hn::Add(s1, p1);
-      s2 = hn::Add(s2, p2);
-      s3 = hn::Add(s3, p3);
-      q0 = hn::MulAdd(p0, p0, q0);
-      q1 = hn::MulAdd(p1, p1, q1);
-      q2 = hn::MulAdd(p2, p2, q2);
-      q3 = hn::MulAdd(p3, p3, q3);
+      const V64 scale = hn::Set(d, static_cast<double>(tile.scale[r]));
+      const V64 v0 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e)));
+      const V64 v1 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + lanes)));
+      const V64 v2 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + 2 * lanes)));
+      const V64 v3 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + 3 * lanes)));
+      s0 = hn::Add(s0, v0);
+      s1 = hn::Add(s1, v1);
+      s2 = hn::Add(s2, v2);
+      s3 = hn::Add(s3, v3);
+      q0 = hn::MulAdd(v0, v0, q0);
+      q1 = hn::MulAdd(v1, v1, q1);
+      q2 = hn::MulAdd(v2, v2, q2);
+      q3 = hn::MulAdd(v3, v3, q3);
     }
-    if constexpr (kLast) {
-      AddToF64(d, s0, work.sum + c);
-      AddToF64(d, s1, work.sum + c + lanes);
-      AddToF64(d, s2, work.sum + c + 2 * lanes);
-      AddToF64(d, s3, work.sum + c + 3 * lanes);
-      AddToF64(d, q0, work.sum_squares + c);
-      AddToF64(d, q1, work.sum_squares + c + lanes);
-      AddToF64(d, q2, work.sum_squares + c + 2 * lanes);
-      AddToF64(d, q3, work.sum_squares + c + 3 * lanes);
-    } else {
-      hn::Store(s0, d, work.tile_sum + c);
-      hn::Store(s1, d, work.tile_sum + c + lanes);
-      hn::Store(s2, d, work.tile_sum + c + 2 * lanes);
-      hn::Store(s3, d, work.tile_sum + c + 3 * lanes);
-      hn::Store(q0, d, work.tile_squares + c);
-      hn::Store(q1, d, work.tile_squares + c + lanes);
-      hn::Store(q2, d, work.tile_squares + c + 2 * lanes);
-      hn::Store(q3, d, work.tile_squares + c + 3 * lanes);
-    }
+    hn::Store(s0, d, work.sum + c);
+    hn::Store(s1, d, work.sum + c + lanes);
+    hn::Store(s2, d, work.sum + c + 2 * lanes);
+    hn::Store(s3, d, work.sum + c + 3 * lanes);
+    hn::Store(q0, d, work.sum_squares + c);
+    hn::Store(q1, d, work.sum_squares + c + lanes);
+    hn::Store(q2, d, work.sum_squares + c + 2 * lanes);
+    hn::Store(q3, d, work.sum_squares + c + 3 * lanes);
   }
 }
 
@@ -200,7 +185,6 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants&
     IdlePartials(work.partials + 4 * kMaxLanes * r);
   }
   for (int64_t first = 0; first < call.rows; first += group_rows) {
-    const int64_t in_tile = first % kTileRows;
     const int64_t rows = std::min(group_rows, call.rows - first);
     const T* group = scores + first * classes;
     for (int64_t r = 0; r < rows; ++r) {
@@ -226,16 +210,7 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants&
     if (refused >= 0) return first + refused;
     FinishTile(call, first, rows, tile);
     StoreOwn(call, first, rows, work.exponentials, work.stride(), tile);
-    const bool ends_tile = in_tile + group_rows == kTileRows || first + rows == call.rows;
-    if (in_tile == 0 && ends_tile) {
-      AddRows<true, true>(work, classes, rows, tile);
-    } else if (in_tile == 0) {
-      AddRows<true, false>(work, classes, rows, tile);
-    } else if (ends_tile) {
-      AddRows<false, true>(work, classes, rows, tile);
-    } else {
-      AddRows<false, false>(work, classes, rows, tile);
-    }
+    AddRows(work, classes, rows, tile);
   }
   return -1;
 }

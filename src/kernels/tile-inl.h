@@ -164,18 +164,6 @@ HWY_INLINE void StoreOwn(const SoftmaxSumCall& call, int64_t first, int64_t rows
   }
 }
 
-/// sums[i] += the f32 lanes of `v`, in f64, for a vector's worth of i.
-HWY_INLINE void AddToF64(D32 d, V32 v, double* sums) {
-  const D64 d64;
-  const D32Half dh;
-  const size_t half = hn::Lanes(d64);
-  const V64 low = hn::PromoteTo(d64, hn::LowerHalf(dh, v));
-  const V64 high = hn::PromoteTo(d64, hn::UpperHalf(dh, v));
-  hn::Store(hn::Add(hn::Load(d64, sums), low), d64, sums);
-  hn::Store(hn::Add(hn::Load(d64, sums + half), high), d64, sums + half);
-  (void)d;
-}
-
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -33,8 +33,6 @@ class Workspace {
     tail = take((kTileRows * kColumnBlock + kColumnBlock) * 4);
     per_class = static_cast<float*>(take((columns_ + kTileRows * kColumnBlock) * 4));
     partials = static_cast<float*>(take(4 * kTileRows * kMaxLanes * 4));
-    tile_sum = static_cast<float*>(take(columns_ * 4));
-    tile_squares = static_cast<float*>(take(columns_ * 4));
     sum = static_cast<double*>(take(columns_ * 8));
     sum_squares = static_cast<double*>(take(columns_ * 8));
     row = static_cast<double*>(take(columns_ * 8));
@@ -52,9 +50,7 @@ class Workspace {
   void* tail;           ///< narrow: a copy of the last tile, padded with zeros to 16 rows
   float* per_class;     ///< offsets or factors: [C] (wide), or 16 times in a row (narrow)
   float* partials;  ///< per row of the tile, one vector each of maximum, sum, sum of exp, minimum
-  float* tile_sum;  ///< [columns] sums of the rows of the tile so far
-  float* tile_squares;
-  double* sum;  ///< [columns] padded copies of the results
+  double* sum;      ///< [columns] padded copies of the results
   double* sum_squares;
   double* row;  ///< [C] one row in float64
   std::int64_t bytes;

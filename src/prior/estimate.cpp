@@ -137,7 +137,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     settings.input_kind = detect_kind(scores);
     result.kind_assumed = true;
   }
-  PosteriorModel model{settings.input_kind, options.temperature, {}};
+  PosteriorModel model{settings.input_kind, options.temperature, {}, options.kind_stated};
   if (std::ranges::any_of(settings.training_offset, [](double b) { return b != 0; })) {
     model.offset = settings.training_offset;
   }

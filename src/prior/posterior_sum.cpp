@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <cstring>
 #include <new>
 #include <numeric>
 
@@ -16,10 +15,8 @@
 namespace p2p {
 namespace {
 
-constexpr std::int64_t kTile = kernels::kTileRows;
 // Rows per kernel call, so that per-row facts stay in the first-level cache.
 constexpr std::int64_t kStep = 256;
-static_assert(kBlockRows % kTile == 0 && kStep % kTile == 0);
 
 struct AlignedBytes {
   explicit AlignedBytes(std::int64_t bytes)
@@ -37,7 +34,7 @@ struct PosteriorSum::Impl {
       : classes(n_classes),
         model(posterior_model),
         offset_f32(model.offset.begin(), model.offset.end()),
-        check(model.kind, n_classes),
+        check(model.kind, n_classes, model.kind_stated),
         posterior(size()),
         squared(size()),
         own(size()),
@@ -46,9 +43,8 @@ struct PosteriorSum::Impl {
   }
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(classes); }
 
-  void add_tiles(const RowBlock& rows);
-  void keep(const RowBlock& rows, std::int64_t first, std::int64_t count);
-  void flush_kept();
+  // At most kStep rows of the open block.
+  void add(const RowBlock& rows, std::int64_t first, std::int64_t count);
   void close();
   void allocate();
 
@@ -64,18 +60,9 @@ struct PosteriorSum::Impl {
   // The open block, allocated at the first row.
   std::unique_ptr<AlignedBytes> scratch;
   std::vector<double> block_posterior, block_squared, block_own;
-  std::int64_t block_rows = 0;  // kept rows included
+  std::int64_t block_rows = 0;
   std::vector<double> row_own;
   std::vector<float> row_max, row_sum;
-
-  // Rows that do not fill a tile yet.
-  std::vector<std::byte> kept;
-  std::vector<double> kept_weights;
-  std::vector<std::int32_t> kept_labels;
-  DType kept_dtype = DType::kF32;
-  std::int64_t kept_rows = 0;
-  std::string kept_name;
-  std::int64_t kept_first = 0;
 };
 
 void PosteriorSum::Impl::allocate() {
@@ -87,11 +74,11 @@ void PosteriorSum::Impl::allocate() {
   row_own.resize(kStep);
   row_max.resize(kStep);
   row_sum.resize(kStep);
-  kept_weights.resize(kTile);
-  kept_labels.resize(kTile);
 }
 
-void PosteriorSum::Impl::add_tiles(const RowBlock& block) {
+void PosteriorSum::Impl::add(const RowBlock& block, std::int64_t first, std::int64_t count) {
+  static const std::string kUnnamed = "scores";
+  const std::string& name = block.name == nullptr ? kUnnamed : *block.name;
   kernels::SoftmaxParams params;
   params.inv_temperature = 1.0 / model.temperature;
   params.probabilities = model.kind == ScoreKind::kProbs;
@@ -100,65 +87,29 @@ void PosteriorSum::Impl::add_tiles(const RowBlock& block) {
     params.offset_f32 = offset_f32.data();
   }
   const auto row_bytes = classes * static_cast<std::int64_t>(item_size(block.dtype));
-  for (std::int64_t done = 0; done < block.count; done += kStep) {
-    const std::int64_t count = std::min(kStep, block.count - done);
-    const char* data = static_cast<const char*>(block.data) + done * row_bytes;
-    const double* weights = block.weights == nullptr ? nullptr : block.weights + done;
-    const std::int32_t* labels = block.labels == nullptr ? nullptr : block.labels + done;
-    const std::int64_t bad = kernels::softmax_sum(
-        data, block.dtype, count, classes, params, weights, labels, block_posterior.data(),
-        block_squared.data(), row_own.data(), {row_max.data(), row_sum.data()}, scratch->data);
-    const std::int64_t first_row = block.first_row + done;
-    if (bad >= 0) {
-      throw_bad_row(*block.name, first_row + bad, data + bad * row_bytes, block.dtype, classes,
-                    model.kind);
-    }
-    check.rows(data, block.dtype, count, row_max.data(), row_sum.data(), *block.name, first_row);
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (weights != nullptr && weights[i] == 0) continue;
-      ++rows;
-      if (labels == nullptr || labels[i] < 0) continue;
-      const auto label = static_cast<std::size_t>(labels[i]);
-      ++label_rows[label];
-      block_own[label] += row_own[static_cast<std::size_t>(i)];
-    }
+  const char* data = static_cast<const char*>(block.data) + first * row_bytes;
+  const double* weights = block.weights == nullptr ? nullptr : block.weights + first;
+  const std::int32_t* labels = block.labels == nullptr ? nullptr : block.labels + first;
+  const std::int64_t bad = kernels::softmax_sum(
+      data, block.dtype, count, classes, params, weights, labels, block_posterior.data(),
+      block_squared.data(), row_own.data(), {row_max.data(), row_sum.data()}, scratch->data);
+  const std::int64_t first_row = block.first_row + first;
+  if (bad >= 0) {
+    throw_bad_row(name, first_row + bad, data + bad * row_bytes, block.dtype, classes, model.kind);
   }
-}
-
-void PosteriorSum::Impl::keep(const RowBlock& block, std::int64_t first, std::int64_t count) {
-  const auto row_bytes = classes * static_cast<std::int64_t>(item_size(block.dtype));
-  if (kept_rows == 0) {
-    kept_dtype = block.dtype;
-    kept_name = *block.name;
-    kept_first = block.first_row + first;
-    kept.resize(static_cast<std::size_t>(kTile * row_bytes));
-  }
-  assert(kept_dtype == block.dtype && kept_rows + count <= kTile);
-  std::memcpy(kept.data() + kept_rows * row_bytes,
-              static_cast<const char*>(block.data) + first * row_bytes,
-              static_cast<std::size_t>(count * row_bytes));
+  check.rows(data, block.dtype, count, row_max.data(), row_sum.data(), name, first_row);
   for (std::int64_t i = 0; i < count; ++i) {
-    const auto at = static_cast<std::size_t>(kept_rows + i);
-    kept_weights[at] = block.weights == nullptr ? 1.0 : block.weights[first + i];
-    kept_labels[at] = block.labels == nullptr ? -1 : block.labels[first + i];
+    if (weights != nullptr && weights[i] == 0) continue;
+    ++rows;
+    if (labels == nullptr || labels[i] < 0) continue;
+    const auto label = static_cast<std::size_t>(labels[i]);
+    ++label_rows[label];
+    block_own[label] += row_own[static_cast<std::size_t>(i)];
   }
-  kept_rows += count;
-}
-
-void PosteriorSum::Impl::flush_kept() {
-  if (kept_rows == 0) return;
-  add_tiles({.data = kept.data(),
-             .dtype = kept_dtype,
-             .count = kept_rows,
-             .weights = kept_weights.data(),
-             .labels = kept_labels.data(),
-             .name = &kept_name,
-             .first_row = kept_first});
-  kept_rows = 0;
+  block_rows += count;
 }
 
 void PosteriorSum::Impl::close() {
-  flush_kept();
   if (block_rows == 0) return;
   check.end_block();
   posterior.add(block_posterior);
@@ -177,34 +128,12 @@ PosteriorSum::PosteriorSum(PosteriorSum&&) noexcept = default;
 PosteriorSum& PosteriorSum::operator=(PosteriorSum&&) noexcept = default;
 
 void PosteriorSum::update(const RowBlock& rows) {
-  static const std::string kUnnamed = "scores";
   Impl& impl = *impl_;
   impl.allocate();
-  RowBlock block = rows;
-  if (block.name == nullptr) block.name = &kUnnamed;
-  if (impl.kept_rows > 0 && impl.kept_dtype != block.dtype) {
-    throw_usage("the element type changed inside a block; call end_block() between data sets");
-  }
-  const auto row_bytes = impl.classes * static_cast<std::int64_t>(item_size(block.dtype));
-  for (std::int64_t done = 0; done < block.count;) {
-    const std::int64_t left = block.count - done;
-    std::int64_t taken = 0;
-    if (impl.kept_rows > 0 || left < kTile) {
-      taken = std::min(left, kTile - impl.kept_rows);
-      impl.keep(block, done, taken);
-      if (impl.kept_rows == kTile) impl.flush_kept();
-    } else {
-      taken = std::min(left, kBlockRows - impl.block_rows) / kTile * kTile;
-      impl.add_tiles({.data = static_cast<const char*>(block.data) + done * row_bytes,
-                      .dtype = block.dtype,
-                      .count = taken,
-                      .weights = block.weights == nullptr ? nullptr : block.weights + done,
-                      .labels = block.labels == nullptr ? nullptr : block.labels + done,
-                      .name = block.name,
-                      .first_row = block.first_row + done});
-    }
-    impl.block_rows += taken;
-    done += taken;
+  for (std::int64_t done = 0; done < rows.count;) {
+    const std::int64_t count = std::min({rows.count - done, kBlockRows - impl.block_rows, kStep});
+    impl.add(rows, done, count);
+    done += count;
     if (impl.block_rows == kBlockRows) impl.close();
   }
 }

@@ -13,7 +13,7 @@
 namespace p2p {
 namespace {
 
-constexpr std::int64_t kChunkBytes = 512 << 10;
+constexpr std::int64_t kChunkBytes = 1 << 20;
 constexpr std::align_val_t kAlignment{64};
 
 struct AlignedDelete {
@@ -34,10 +34,10 @@ void visit_view(int worker, const Chunk& chunk, const Visit& visit) {
   try {
     visit(worker, chunk);
   } catch (const Error&) {
-    source.end_view(chunk.first, chunk.count);
+    source.end_view(chunk.data, chunk.count);
     throw;
   }
-  source.end_view(chunk.first, chunk.count);
+  source.end_view(chunk.data, chunk.count);
 }
 
 }  // namespace

@@ -95,6 +95,7 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
                       "scores saturated; save them as float32",
                       name, row));
     }
+    if (stated_) continue;
     // Only rows whose facts allow it are looked at in full.
     const bool may_be_probs =
         high >= 0 && high <= 1 + range && std::abs(total - 1) <= 2 * tolerance;

@@ -17,7 +17,7 @@ RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept
 /// Verifies on every row that a data set is of the kind it was said or assumed to be.
 /// Probabilities and log-probabilities: each row. Logits: a few rows of a block may look like
 /// either of the others by chance; more is a mixture. Also refuses f16 rows whose maximum is 65504
-/// (saturated).
+/// (saturated). `stated`: the user said so, then logits may look like anything.
 class KindCheck {
  public:
   /// Whether so many of `rows` rows of logits look like another kind: more than 3 and 1 in 20 of
@@ -26,7 +26,8 @@ class KindCheck {
     return 20 * (lookalikes - 3) > rows || (lookalikes >= 2 && 2 * lookalikes >= rows);
   }
 
-  KindCheck(ScoreKind kind, std::int64_t classes) : kind_(kind), classes_(classes) {}
+  KindCheck(ScoreKind kind, std::int64_t classes, bool stated)
+      : kind_(kind), classes_(classes), stated_(stated) {}
   /// Rows [first_row, first_row + count) of source `name`, all of one block; max and sum are facts
   /// of the raw rows. Error{kBadData} naming the row.
   void rows(const void* data, DType dtype, std::int64_t count, const float* max, const float* sum,
@@ -37,6 +38,7 @@ class KindCheck {
  private:
   ScoreKind kind_;
   std::int64_t classes_;
+  bool stated_;
   // Of the open block.
   std::string name_;
   std::int64_t first_row_ = 0;

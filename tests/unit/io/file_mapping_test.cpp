@@ -35,35 +35,36 @@ class MappedPages : public ::testing::Test {
 
 // The first test of the file: nothing was enabled yet.
 TEST_F(MappedPages, MapsNothingUnlessAskedTo) {
-  EXPECT_EQ(FileMapping::map(descriptor_, 8 * kPage), nullptr);
+  EXPECT_EQ(map_range(descriptor_, 0, 8 * kPage), nullptr);
 }
 
 TEST_F(MappedPages, GivesTheBytesOfAnUnalignedRange) {
   read_files_by_mapping();
-  const auto mapping = FileMapping::map(descriptor_, 8 * kPage);
-  ASSERT_NE(mapping, nullptr);
-  const auto* bytes = static_cast<const char*>(mapping->acquire(2 * kPage - 1, 2));
-  EXPECT_EQ(bytes[0], 1);
-  EXPECT_EQ(bytes[1], 2);
+  const void* range = map_range(descriptor_, 2 * kPage - 1, 2);
+  ASSERT_NE(range, nullptr);
+  EXPECT_EQ(static_cast<const char*>(range)[0], 1);
+  EXPECT_EQ(static_cast<const char*>(range)[1], 2);
+  EXPECT_TRUE(unmap_range(range, 2));
 }
 
-TEST_F(MappedPages, GivesTheBytesAgainAfterRelease) {
+TEST_F(MappedPages, KeepsSeveralRangesApart) {
   read_files_by_mapping();
-  const auto mapping = FileMapping::map(descriptor_, 8 * kPage);
-  ASSERT_NE(mapping, nullptr);
-  mapping->release(3 * kPage, kPage);
-  EXPECT_EQ(*static_cast<const char*>(mapping->acquire(3 * kPage, kPage)), 3);
+  const void* one = map_range(descriptor_, 3 * kPage, kPage);
+  const void* two = map_range(descriptor_, 4 * kPage, kPage);
+  ASSERT_NE(one, nullptr);
+  ASSERT_NE(two, nullptr);
+  EXPECT_TRUE(unmap_range(one, kPage));
+  EXPECT_EQ(*static_cast<const char*>(two), 4);
+  EXPECT_TRUE(unmap_range(two, kPage));
 }
 
 TEST_F(MappedPages, ReadsZerosAndTellsWhenTheFileHasShrunk) {
   read_files_by_mapping();
-  const auto mapping = FileMapping::map(descriptor_, 8 * kPage);
-  ASSERT_NE(mapping, nullptr);
+  const void* range = map_range(descriptor_, 5 * kPage, kPage);
+  ASSERT_NE(range, nullptr);
   ASSERT_EQ(::ftruncate(descriptor_, kPage), 0);
-  EXPECT_FALSE(mapping->has_shrunk());
-  const auto* bytes = static_cast<const volatile char*>(mapping->acquire(5 * kPage, kPage));
-  EXPECT_EQ(bytes[0], 0);
-  EXPECT_TRUE(mapping->has_shrunk());
+  EXPECT_EQ(*static_cast<const volatile char*>(range), 0);
+  EXPECT_FALSE(unmap_range(range, kPage));
 }
 
 TEST_F(MappedPages, LeavesOtherBusErrorsToOthers) {

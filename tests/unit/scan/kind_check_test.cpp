@@ -36,7 +36,7 @@ void feed(KindCheck& check, const std::vector<double>& values, std::int64_t clas
 
 void feed_block(ScoreKind kind, const std::vector<double>& values, std::int64_t classes,
                 DType dtype = DType::kF32, std::int64_t first_row = 0) {
-  KindCheck check(kind, classes);
+  KindCheck check(kind, classes, false);
   feed(check, values, classes, dtype, first_row);
   check.end_block();
 }
@@ -110,7 +110,7 @@ TEST(KindCheck, RefusesMoreLogProbabilitiesThanChance) {
 TEST(KindCheck, CountsLookAlikesOverAWholeBlockHoweverItIsFed) {
   // 3 of the first 16 rows, but only 3 of 100.
   const std::vector<double> block = block_with(3, 100, {0.25, 0.75});
-  KindCheck check(ScoreKind::kLogits, 2);
+  KindCheck check(ScoreKind::kLogits, 2, false);
   for (std::size_t row = 0; row < 100; row += 4) {
     feed(check,
          {block.begin() + static_cast<std::ptrdiff_t>(2 * row),
@@ -121,7 +121,7 @@ TEST(KindCheck, CountsLookAlikesOverAWholeBlockHoweverItIsFed) {
 }
 
 TEST(KindCheck, CountsEachBlockAnew) {
-  KindCheck check(ScoreKind::kLogits, 2);
+  KindCheck check(ScoreKind::kLogits, 2, false);
   for (int block = 0; block < 10; ++block) {
     feed(check, block_with(5, 100, {0.25, 0.75}), 2);
     check.end_block();
@@ -141,6 +141,13 @@ TEST(KindCheck, FindsManyClassLookAlikesAmongLogits) {
   std::vector<double> log_uniform(1000, -std::log(1000.0));
   expect_bad_data({"log-probabilities"},
                   [&] { feed_block(ScoreKind::kLogits, repeated(log_uniform, 20), 1000); });
+}
+
+TEST(KindCheck, LetsStatedLogitsLookLikeProbabilities) {
+  KindCheck check(ScoreKind::kLogits, 2, true);
+  const std::vector<double> rows(2 * 64, 0.5);
+  EXPECT_NO_THROW(feed(check, rows, 2));
+  EXPECT_NO_THROW(check.end_block());
 }
 
 TEST(KindCheck, RefusesSaturatedFloat16) {
