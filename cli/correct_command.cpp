@@ -98,6 +98,7 @@ void run(const Options& options) {
 
   ApplyOptions apply;
   apply.kind = scores.kind;
+  apply.kind_stated = !scores.kind_assumed;
   apply.output =
       kOutputs.at(options.output.empty() ? std::string(kind_name(scores.kind)) : options.output);
   const SinkSpec spec = sink_spec(scores, options, apply.output);

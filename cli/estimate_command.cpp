@@ -105,13 +105,14 @@ void run(const Options& options) {
   OpenedScores scores = open(options.scores);
   demand_rows(scores.set, estimate);
   estimate.kind = scores.kind;
+  estimate.kind_stated = !scores.kind_assumed;
   if (!options.counts.empty()) {
     estimate.counts = read_shares(options.counts, scores.set.classes());
   }
   if (!training_values.empty()) {
     estimate.training.values = read_per_class(training_values, scores.set.classes());
-  }
     estimate.training.file = training_values;
+  }
   estimate.classes = scores.classes;
   estimate.rows = options.rows;
   estimate.temperature = options.temperature;

@@ -47,6 +47,7 @@ void run(const Options& options) {
   }
   const auto labels = open_labels(options.labels);
   evaluate.kind = scores.kind;
+  evaluate.kind_stated = !scores.kind_assumed;
   evaluate.many = options.many;
   evaluate.few = options.few;
   evaluate.ignore_index = options.scores.ignore_index;

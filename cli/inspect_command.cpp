@@ -30,6 +30,7 @@ Balance measure_balance(const Options& options, const ClassPrior& prior) {
   if (prior.settings.counts.empty()) return judge_balance(std::nullopt);
   EvaluateOptions evaluate;
   evaluate.kind = scores.kind;
+  evaluate.kind_stated = !scores.kind_assumed;
   evaluate.temperature = prior.settings.temperature;
   evaluate.counts = prior.settings.counts;
   evaluate.ignore_index = options.scores.ignore_index;
