@@ -29,8 +29,8 @@ struct RowVectors {
 };
 
 template <Form kForm, bool kShifted, class T>
-HWY_INLINE void ExpStep(D32 d, const T* s, const float* per_class, const Constants& constants,
-                        V32 shift, float* e, RowVectors& vectors) {
+HWY_INLINE void ExpStep(D32 d, const T *s, const float *per_class, const Constants &constants,
+                        V32 shift, float *e, RowVectors &vectors) {
   PrefetchAhead(s);
   const V32 raw = InRegister(LoadF32(d, s));
   vectors.max = hn::Max(vectors.max, raw);
@@ -42,12 +42,98 @@ HWY_INLINE void ExpStep(D32 d, const T* s, const float* per_class, const Constan
   vectors.total = hn::Add(vectors.total, value);
 }
 
+/// The sums of v = e * scale and v^2 over a group of rows, row after row, taken one block of
+/// columns at a time while the exponentials of the next group are computed: that keeps the memory
+/// busy.
+class GroupSums {
+ public:
+  GroupSums(const Workspace &work, int64_t classes)
+      : work_(work), blocks_((classes + BlockColumns() - 1) / BlockColumns()) {}
+
+  /// Takes on `rows` rows of exponentials. The blocks will be spread over `steps` calls of Step.
+  void Start(const float *e, const float *scale, int64_t rows, int64_t steps) {
+    e_ = e;
+    scale_ = scale;
+    rows_ = rows;
+    steps_ = steps;
+    credit_ = 0;
+    next_ = 0;
+  }
+
+  HWY_INLINE void Step() {
+    credit_ += blocks_;
+    for (; credit_ >= steps_ && next_ < blocks_; credit_ -= steps_) AddBlock(next_++);
+  }
+
+  /// Whatever is left.
+  HWY_INLINE void Finish() {
+    while (next_ < blocks_) AddBlock(next_++);
+  }
+
+ private:
+  static int64_t BlockColumns() { return 4 * static_cast<int64_t>(hn::Lanes(D64())); }
+
+  HWY_NOINLINE void AddBlock(int64_t block) {
+    const D64 d;
+    const D32Half dh;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t c = block * BlockColumns();
+    double *sum = work_.sum + c;
+    double *squares = work_.sum_squares + c;
+    V64 s0 = hn::Load(d, sum);
+    V64 s1 = hn::Load(d, sum + lanes);
+    V64 s2 = hn::Load(d, sum + 2 * lanes);
+    V64 s3 = hn::Load(d, sum + 3 * lanes);
+    V64 q0 = hn::Load(d, squares);
+    V64 q1 = hn::Load(d, squares + lanes);
+    V64 q2 = hn::Load(d, squares + 2 * lanes);
+    V64 q3 = hn::Load(d, squares + 3 * lanes);
+    const float *e = e_ + c;
+    for (int64_t r = 0; r < rows_; ++r, e += work_.stride()) {
+      const V64 scale = hn::Set(d, static_cast<double>(scale_[r]));
+      const V64 v0 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e)));
+      const V64 v1 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + lanes)));
+      const V64 v2 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + 2 * lanes)));
+      const V64 v3 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + 3 * lanes)));
+      s0 = hn::Add(s0, v0);
+      s1 = hn::Add(s1, v1);
+      s2 = hn::Add(s2, v2);
+      s3 = hn::Add(s3, v3);
+      q0 = hn::MulAdd(v0, v0, q0);
+      q1 = hn::MulAdd(v1, v1, q1);
+      q2 = hn::MulAdd(v2, v2, q2);
+      q3 = hn::MulAdd(v3, v3, q3);
+    }
+    hn::Store(s0, d, sum);
+    hn::Store(s1, d, sum + lanes);
+    hn::Store(s2, d, sum + 2 * lanes);
+    hn::Store(s3, d, sum + 3 * lanes);
+    hn::Store(q0, d, squares);
+    hn::Store(q1, d, squares + lanes);
+    hn::Store(q2, d, squares + 2 * lanes);
+    hn::Store(q3, d, squares + 3 * lanes);
+  }
+
+  const Workspace &work_;
+  int64_t blocks_;
+  const float *e_ = nullptr;
+  const float *scale_ = nullptr;
+  int64_t rows_ = 0;
+  int64_t steps_ = 1;
+  int64_t credit_ = 0;
+  int64_t next_ = INT64_MAX;  ///< nothing to do
+};
+
+/// Vectors whose exponentials are added before Kahan's correction; a step of GroupSums follows.
+constexpr int64_t kChunkVectors = 16;
+
 /// One pass over a row of at least one vector: writes exp(x - shift) to e [C] and one vector each
 /// of maximum, sum, sum of exponentials and minimum to `partials`. Exponentials are added in chunks
 /// of 64 vectors, the chunks with Kahan's correction, so that the error does not grow with C.
 template <Form kForm, bool kShifted, class T>
-HWY_NOINLINE void ExpRow(const T* row, int64_t classes, const float* per_class,
-                         const Constants& constants, float shift_by, float* e, float* partials) {
+HWY_NOINLINE void ExpRow(const T *row, int64_t classes, const float *per_class,
+                         const Constants &constants, float shift_by, float *e, float *partials,
+                         GroupSums &before) {
   const D32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const V32 shift = hn::Set(d, shift_by);
@@ -56,7 +142,7 @@ HWY_NOINLINE void ExpRow(const T* row, int64_t classes, const float* per_class,
   V32 carry = hn::Zero(d);
   int64_t c = 0;
   while (c + 4 * lanes <= classes) {
-    const int64_t last = std::min(classes - 4 * lanes, c + 15 * 4 * lanes);
+    const int64_t last = std::min(classes - 4 * lanes, c + (kChunkVectors - 4) * lanes);
     for (; c <= last; c += 4 * lanes) {
       ExpStep<kForm, kShifted>(d, row + c, per_class + c, constants, shift, e + c, v0);
       const int64_t c1 = c + lanes;
@@ -72,6 +158,7 @@ HWY_NOINLINE void ExpRow(const T* row, int64_t classes, const float* per_class,
     const V32 next = hn::Add(total, corrected);
     carry = hn::Sub(hn::Sub(next, total), corrected);
     total = next;
+    before.Step();
   }
   for (; c + lanes <= classes; c += lanes) {
     ExpStep<kForm, kShifted>(d, row + c, per_class + c, constants, shift, e + c, v0);
@@ -100,7 +187,7 @@ HWY_NOINLINE void ExpRow(const T* row, int64_t classes, const float* per_class,
 }
 
 /// Partials of a row that is not there: total 1 for each lane, all else 0.
-HWY_INLINE void IdlePartials(float* partials) {
+HWY_INLINE void IdlePartials(float *partials) {
   std::memset(partials, 0, 4 * kMaxLanes * sizeof(float));
   for (int64_t i = 0; i < kMaxLanes; ++i) partials[2 * kMaxLanes + i] = 1.0f;
 }
@@ -111,12 +198,12 @@ struct PartialRow {
     return hn::Load(D32(), partials + (4 * r + which) * static_cast<size_t>(kMaxLanes));
   }
 
-  const float* partials;
+  const float *partials;
   size_t which;
 };
 
 template <Form kForm>
-HWY_INLINE void ReducePartials(const float* partials, Tile& tile) {
+HWY_INLINE void ReducePartials(const float *partials, Tile &tile) {
   const D32 d;
   for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += hn::Lanes(d)) {
     hn::Store(ReduceRows(d, MaxOp(), r, PartialRow{partials, 0}), d, tile.max + r);
@@ -128,80 +215,59 @@ HWY_INLINE void ReducePartials(const float* partials, Tile& tile) {
   }
 }
 
-/// Adds v = e * scale and v^2 of `rows` rows to the f64 sums, row after row.
-HWY_NOINLINE void AddRows(const Workspace& work, int64_t classes, int64_t rows, const Tile& tile) {
-  const D64 d;
-  const D32Half dh;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t c = 0; c < classes; c += 4 * lanes) {
-    V64 s0 = hn::Load(d, work.sum + c);
-    V64 s1 = hn::Load(d, work.sum + c + lanes);
-    V64 s2 = hn::Load(d, work.sum + c + 2 * lanes);
-    V64 s3 = hn::Load(d, work.sum + c + 3 * lanes);
-    V64 q0 = hn::Load(d, work.sum_squares + c);
-    V64 q1 = hn::Load(d, work.sum_squares + c + lanes);
-    V64 q2 = hn::Load(d, work.sum_squares + c + 2 * lanes);
-    V64 q3 = hn::Load(d, work.sum_squares + c + 3 * lanes);
-    const float* e = work.exponentials + c;
-    for (int64_t r = 0; r < rows; ++r, e += work.stride()) {
-      const V64 scale = hn::Set(d, static_cast<double>(tile.scale[r]));
-      const V64 v0 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e)));
-      const V64 v1 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + lanes)));
-      const V64 v2 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + 2 * lanes)));
-      const V64 v3 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e + 3 * lanes)));
-      s0 = hn::Add(s0, v0);
-      s1 = hn::Add(s1, v1);
-      s2 = hn::Add(s2, v2);
-      s3 = hn::Add(s3, v3);
-      q0 = hn::MulAdd(v0, v0, q0);
-      q1 = hn::MulAdd(v1, v1, q1);
-      q2 = hn::MulAdd(v2, v2, q2);
-      q3 = hn::MulAdd(v3, v3, q3);
+/// Maximum, sum, sum of exponentials and minimum of the rows of a group.
+template <Form kForm>
+HWY_INLINE void ReduceGroup(const float *partials, int64_t group_rows, Tile &tile) {
+  if (group_rows == kTileRows) return ReducePartials<kForm>(partials, tile);
+  const D32 d;
+  for (int64_t r = 0; r < group_rows; ++r, partials += 4 * kMaxLanes) {
+    tile.max[r] = hn::GetLane(hn::MaxOfLanes(d, hn::Load(d, partials)));
+    tile.sum[r] = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, partials + kMaxLanes)));
+    tile.total[r] = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, partials + 2 * kMaxLanes)));
+    if constexpr (kForm == Form::kProbabilities) {
+      tile.min[r] = hn::GetLane(hn::MinOfLanes(d, hn::Load(d, partials + 3 * kMaxLanes)));
     }
-    hn::Store(s0, d, work.sum + c);
-    hn::Store(s1, d, work.sum + c + lanes);
-    hn::Store(s2, d, work.sum + c + 2 * lanes);
-    hn::Store(s3, d, work.sum + c + 3 * lanes);
-    hn::Store(q0, d, work.sum_squares + c);
-    hn::Store(q1, d, work.sum_squares + c + lanes);
-    hn::Store(q2, d, work.sum_squares + c + 2 * lanes);
-    hn::Store(q3, d, work.sum_squares + c + 3 * lanes);
   }
 }
 
-/// Rows whose exponentials are held at once; few enough for the first or second level of cache.
-inline int64_t GroupRows(int64_t classes) { return classes <= 512 ? kTileRows : 4; }
-
 /// classes >= one vector. Returns as kernels::softmax_sum.
 template <Form kForm, class T>
-HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants& constants,
-                                    const Workspace& work) {
-  const T* scores = static_cast<const T*>(call.scores);
+HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall &call, const Constants &constants,
+                                    const Workspace &work) {
+  const D32 d;
+  const T *scores = static_cast<const T *>(call.scores);
   const int64_t classes = call.classes;
-  const int64_t group_rows = GroupRows(classes);
-  for (int64_t r = 0; r < kTileRows; ++r) {
+  const int64_t group_rows = work.group_rows();
+  const int64_t chunk = kChunkVectors * static_cast<int64_t>(hn::Lanes(d));
+  const int64_t steps = group_rows * ((classes + chunk - 1) / chunk);
+  for (int64_t r = 0; r < 2 * group_rows; ++r) {
     std::memset(work.exponentials + r * work.stride() + classes, 0,
                 static_cast<size_t>(work.columns() - classes) * sizeof(float));
-    IdlePartials(work.partials + 4 * kMaxLanes * r);
   }
+  Tile tiles[2];
+  for (Tile &tile : tiles) tile = IdleTile();
+  GroupSums sums(work, classes);
   for (int64_t first = 0; first < call.rows; first += group_rows) {
+    const int64_t which = first / group_rows % 2;
     const int64_t rows = std::min(group_rows, call.rows - first);
-    const T* group = scores + first * classes;
+    const T *group = scores + first * classes;
+    float *exponentials = work.exponentials + which * group_rows * work.stride();
+    Tile &tile = tiles[which];
     for (int64_t r = 0; r < rows; ++r) {
       ExpRow<kForm, false>(group + r * classes, classes, work.per_class, constants, 0.0f,
-                           work.exponentials + r * work.stride(),
-                           work.partials + 4 * kMaxLanes * r);
+                           exponentials + r * work.stride(), work.partials + 4 * kMaxLanes * r,
+                           sums);
     }
     for (int64_t r = rows; r < group_rows; ++r) IdlePartials(work.partials + 4 * kMaxLanes * r);
-    Tile tile;
-    ReducePartials<kForm>(work.partials, tile);
+    sums.Finish();
+    ReduceGroup<kForm>(work.partials, group_rows, tile);
     const int64_t refused = CheckTile<kForm>(constants.limits, rows, tile, [&](int64_t r) HWY_ATTR {
-      const T* row = group + r * classes;
-      float* e = work.exponentials + r * work.stride();
-      float* partials = work.partials + 4 * kMaxLanes * r;
+      const T *row = group + r * classes;
+      float *e = exponentials + r * work.stride();
+      float *partials = work.partials + 4 * kMaxLanes * r;
       if (kForm == Form::kPlain && std::isfinite(tile.max[r]) && !std::isnan(tile.sum[r])) {
-        ExpRow<Form::kPlain, true>(row, classes, nullptr, constants, tile.max[r], e, partials);
-        const D32 d;
+        ExpRow<Form::kPlain, true>(row, classes, nullptr, constants, tile.max[r], e, partials,
+                                   sums);
         tile.total[r] = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, partials + 2 * kMaxLanes)));
         return true;
       }
@@ -209,9 +275,10 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants&
     });
     if (refused >= 0) return first + refused;
     FinishTile(call, first, rows, tile);
-    StoreOwn(call, first, rows, work.exponentials, work.stride(), tile);
-    AddRows(work, classes, rows, tile);
+    StoreOwn(call, first, rows, exponentials, work.stride(), tile);
+    sums.Start(exponentials, tile.scale, rows, steps);
   }
+  sums.Finish();
   return -1;
 }
 

@@ -72,6 +72,13 @@ struct alignas(64) Tile {
   float scale[kTileRows];  ///< weight / total
 };
 
+/// A tile without rows.
+HWY_INLINE Tile IdleTile() {
+  Tile tile = {};
+  for (float& total : tile.total) total = 1.0f;
+  return tile;
+}
+
 /// Recomputes one row that does not fit the limits. Writes its exponentials to e [C] and corrects
 /// `tile`; false when the row is refused.
 template <Form kForm, class T>
@@ -159,8 +166,8 @@ HWY_INLINE void StoreOwn(const SoftmaxSumCall& call, int64_t first, int64_t rows
   if (call.labels == nullptr) return;
   for (int64_t r = 0; r < rows; ++r) {
     const int32_t label = call.labels[first + r];
-    const float v = label < 0 ? 0.0f : e[r * stride + label] * tile.scale[r];
-    call.own[first + r] = static_cast<double>(v);
+    const auto scale = static_cast<double>(tile.scale[r]);
+    call.own[first + r] = label < 0 ? 0.0 : static_cast<double>(e[r * stride + label]) * scale;
   }
 }
 

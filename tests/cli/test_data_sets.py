@@ -28,7 +28,6 @@ def test_several_files_are_one_data_set(halves, prior):
     assert names == ["a.npy", "b.npy"]
 
 
-@pytest.mark.xfail(strict=True, reason="a row's float32 posterior depends on its place in a block")
 def test_splitting_a_block_between_files_changes_less_than_1e_12(halves, prior):
     q, _ = shares(halves, "a.npy", "b.npy")
     assert q == pytest.approx(prior["effective"], rel=1e-12)

@@ -41,7 +41,6 @@ def test_what_was_stated_is_not_said_again(scores, kind):
     assert "--input" not in outcome.err
 
 
-@pytest.mark.xfail(strict=True, reason="a stated --input logits is doubted like an assumed one")
 @pytest.mark.parametrize("kind", ["probs", "log-probs"])
 def test_what_was_stated_is_believed(scores, kind):
     folder, of = scores

@@ -43,18 +43,11 @@ def prior_of(tmp_path):
     return make
 
 
-# On kernels whose page cache uses large folios, a fault maps pages on both sides of the rows asked
-# for, and those were already let go of.
-GROWS = pytest.mark.xfail(strict=False, reason="mapped pages around a chunk stay resident")
-
-
-@GROWS
 def test_estimate_of_a_file_of_1500_megabytes(tmp_path):
     sparse_npy(tmp_path / "z.npy", (375_000, 1000))
     assert peak_kib("estimate", "z.npy", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(1000)
 
 
-@GROWS
 def test_correct_of_a_file_of_1500_megabytes(prior_of):
     folder = prior_of(1000)
     sparse_npy(folder / "z.npy", (375_000, 1000))

@@ -114,7 +114,7 @@ TEST(ChunkRows, AreWholeTilesThatFitABlock) {
     EXPECT_EQ(rows % kernels::kTileRows, 0) << row_bytes;
     EXPECT_GE(rows, kernels::kTileRows) << row_bytes;
     EXPECT_LE(rows, kBlockRows) << row_bytes;
-    EXPECT_TRUE(rows == kernels::kTileRows || rows * row_bytes <= 512 << 10) << row_bytes;
+    EXPECT_TRUE(rows == kernels::kTileRows || rows * row_bytes <= 1 << 20) << row_bytes;
   }
 }
 
