@@ -26,7 +26,7 @@ struct PosteriorModel {
   ScoreKind kind = ScoreKind::kLogits;  ///< never kAuto
   double temperature = 1.0;
   std::vector<double> offset;  ///< b, [C], finite or -inf; empty: zeros
-  bool kind_stated = false;  ///< the user said so: logits may then look like probabilities
+  bool kind_stated = false;    ///< the user said so: logits may then look like probabilities
 };
 
 /// The sums behind an effective prior, over rows n of weight w_n, posterior p_n and label y_n:

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <vector>
 
-#include "p2p/parallel.hpp"
 #include "metrics/bootstrap.hpp"
 #include "metrics/confidence_table.hpp"
 #include "metrics/interval.hpp"
@@ -10,6 +9,7 @@
 #include "metrics/summary.hpp"
 #include "metrics/tally.hpp"
 #include "p2p/metrics.hpp"
+#include "p2p/parallel.hpp"
 
 namespace p2p {
 namespace {

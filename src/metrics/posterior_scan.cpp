@@ -21,7 +21,10 @@ namespace {
 class Worker {
  public:
   Worker(const RowPlan& plan, const EvaluateOptions& options, const PosteriorScan& what)
-      : plan_(&plan), options_(&options), what_(what), check_(options.kind, plan.classes, options.kind_stated) {
+      : plan_(&plan),
+        options_(&options),
+        what_(what),
+        check_(options.kind, plan.classes, options.kind_stated) {
     params_.inv_temperature = 1 / options.temperature;
     params_.probabilities = options.kind == ScoreKind::kProbs;
     if (!plan.mask.empty()) {

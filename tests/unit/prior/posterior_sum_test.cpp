@@ -257,14 +257,6 @@ TEST(PosteriorSum, NamesTheSourceGiven) {
   });
 }
 
-TEST(PosteriorSum, RefusesAnElementTypeThatChangesInsideATile) {
-  const std::vector<double> rows(20, 0.0);
-  PosteriorSum sums(2, {});
-  sums.update({.data = rows.data(), .dtype = DType::kF64, .count = 1});
-  test::expect_usage({"end_block"},
-                     [&] { sums.update({.data = rows.data(), .dtype = DType::kF32, .count = 1}); });
-}
-
 TEST(PosteriorSum, RefusesRowsOfAnotherKind) {
   Data data = random_data(100, 4);
   test::expect_bad_data({"row 0"}, [&] { summed(data, DType::kF32, {ScoreKind::kProbs, 1, {}}); });
