@@ -18,7 +18,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
-#if HWY_TARGET == HWY_SCALAR
+#if !P2P_VECTOR_TARGET
 int64_t AddOffset(const void* scores, DType dtype, int64_t rows, int64_t classes,
                   const SoftmaxParams& params, void* out, const RowFacts& facts) {
   return reference::add_offset(scores, dtype, rows, classes, params, out, facts);
@@ -118,7 +118,7 @@ void Convert(const void* in, DType in_type, int64_t n, void* out, DType out_type
   }
 }
 
-#endif  // HWY_TARGET == HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -7,9 +7,10 @@
 #endif
 
 #include "hwy/highway.h"
+#include "kernels/hwy_targets.hpp"
 #include "kernels/load-inl.h"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
@@ -65,5 +66,5 @@ HWY_INLINE V64 Exp(D64 d, V64 x) {
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

@@ -13,8 +13,9 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/element_types.hpp"
+#include "kernels/hwy_targets.hpp"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -26,8 +27,8 @@ using V64 = hn::Vec<D64>;
 /// As many f32 lanes as a vector has f64 lanes.
 using D32Half = hn::Rebind<float, D64>;
 
-/// x86 below AVX2 and EMU128 convert float16 with integers; Highway's own emulation of those
-/// targets does not keep infinities in all its versions.
+/// Other than on x86 from AVX2 on, float16 is converted with integers: Highway's own emulation of
+/// those targets does not keep infinities in all its versions.
 #undef P2P_NATIVE_F16
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
 #define P2P_NATIVE_F16 1
@@ -86,7 +87,7 @@ HWY_INLINE void PrefetchAhead(const void* scores) {
 /// Keeps GCC from repeating a load in each instruction that uses its value; rows are seldom
 /// aligned, and a load across two cache lines costs two.
 HWY_INLINE V32 InRegister(V32 v) {
-#if HWY_ARCH_X86 && (HWY_COMPILER_GCC || HWY_COMPILER_CLANG)
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC && !HWY_COMPILER_CLANG
 #if HWY_TARGET <= HWY_AVX3
   asm("" : "+v"(v.raw));
 #else
@@ -115,5 +116,5 @@ HWY_INLINE V64 LoadPartF64(D64 d, const T* p, size_t n) {
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

@@ -15,11 +15,12 @@
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 #include "kernels/exp-inl.h"
+#include "kernels/hwy_targets.hpp"
 #include "kernels/kernels.hpp"
 #include "kernels/load-inl.h"
 #include "kernels/store-inl.h"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
@@ -131,5 +132,5 @@ HWY_NOINLINE double ExponentialsOfRow(double* x, int64_t classes, double largest
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

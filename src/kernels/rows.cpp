@@ -17,7 +17,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
-#if HWY_TARGET == HWY_SCALAR
+#if !P2P_VECTOR_TARGET
 int64_t SoftmaxRows(const void* scores, DType dtype, int64_t rows, int64_t classes,
                     const SoftmaxParams& params, bool log_out, double* out, const RowFacts& facts) {
   return reference::softmax_rows(scores, dtype, rows, classes, params, log_out, out, facts);
@@ -95,7 +95,7 @@ int64_t ArgmaxRows(const void* scores, DType dtype, int64_t rows, int64_t classe
   });
 }
 
-#endif  // HWY_TARGET == HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -20,7 +20,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
-#if HWY_TARGET == HWY_SCALAR
+#if !P2P_VECTOR_TARGET
 int64_t SoftmaxSum(const SoftmaxSumCall& call) {
   return reference::softmax_sum(call.scores, call.dtype, call.rows, call.classes, call.params,
                                 call.weights, call.labels, call.sum, call.sum_squares, call.own,
@@ -176,7 +176,7 @@ int64_t SoftmaxSum(const SoftmaxSumCall& call) {
   return refused;
 }
 
-#endif  // HWY_TARGET == HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

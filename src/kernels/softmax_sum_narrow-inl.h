@@ -11,10 +11,11 @@
 #include <type_traits>
 
 #include "hwy/highway.h"
+#include "kernels/hwy_targets.hpp"
 #include "kernels/reduce-inl.h"
 #include "kernels/tile-inl.h"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
@@ -23,8 +24,8 @@ constexpr int64_t kNarrowVectors = 4;
 
 /// e[i] = exp(x[i]) for the 16 * C scores of a tile; raw[i] = score in f32 unless T is float.
 template <Form kForm, class T>
-HWY_INLINE void ExpTile(const T *scores, int64_t classes, const Constants &constants,
-                        const float *per_class, float *raw, float *e) {
+HWY_INLINE void ExpTile(const T* scores, int64_t classes, const Constants& constants,
+                        const float* per_class, float* raw, float* e) {
   const D32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < kTileRows * classes; i += lanes) {
@@ -41,7 +42,7 @@ struct NarrowRow {
   HWY_INLINE V32 operator()(size_t r) const {
     const D32 d;
     const size_t lanes = hn::Lanes(d);
-    const float *p = from + r * classes;
+    const float* p = from + r * classes;
     constexpr size_t kLast = static_cast<size_t>(kVectors - 1);
     V32 v = hn::LoadU(d, p + kLast * lanes);
     if constexpr (std::is_same_v<Op, MaxOp>) {
@@ -53,13 +54,13 @@ struct NarrowRow {
     return v;
   }
 
-  const float *from;
+  const float* from;
   size_t classes;
   hn::Mask<D32> mask;
 };
 
 template <int64_t kVectors, class Op>
-HWY_INLINE void ReduceNarrowRows(Op op, const float *from, size_t classes, float *to) {
+HWY_INLINE void ReduceNarrowRows(Op op, const float* from, size_t classes, float* to) {
   const D32 d;
   const size_t lanes = hn::Lanes(d);
   const auto mask = hn::FirstN(d, classes - static_cast<size_t>(kVectors - 1) * lanes);
@@ -71,7 +72,7 @@ HWY_INLINE void ReduceNarrowRows(Op op, const float *from, size_t classes, float
 
 /// Row facts and sums of exponentials. Reads up to a vector beyond the tile.
 template <Form kForm, int64_t kVectors>
-HWY_INLINE void ReduceTile(const float *raw, const float *e, int64_t classes, Tile &tile) {
+HWY_INLINE void ReduceTile(const float* raw, const float* e, int64_t classes, Tile& tile) {
   const auto n = static_cast<size_t>(classes);
   ReduceNarrowRows<kVectors>(MaxOp(), raw, n, tile.max);
   ReduceNarrowRows<kVectors>(AddOp(), raw, n, tile.sum);
@@ -83,7 +84,7 @@ HWY_INLINE void ReduceTile(const float *raw, const float *e, int64_t classes, Ti
 
 /// Adds v = e * scale and v^2 of the 16 rows, row after row; lanes beyond C add what nobody reads.
 template <int64_t kVectors>
-HWY_INLINE void AddTile(const float *e, int64_t classes, const Workspace &work, const Tile &tile) {
+HWY_INLINE void AddTile(const float* e, int64_t classes, const Workspace& work, const Tile& tile) {
   const D64 d;
   const D32Half dh;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -112,8 +113,8 @@ HWY_INLINE void AddTile(const float *e, int64_t classes, const Workspace &work, 
 /// software pipeline: exponentials of one tile, factors of the tile before it and sums of the one
 /// before that, so that their latencies and execution ports overlap.
 template <Form kForm, int64_t kVectors, class T>
-HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall &call, const Constants &constants,
-                                      const Workspace &work) {
+HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall& call, const Constants& constants,
+                                      const Workspace& work) {
   const int64_t classes = call.classes;
   const int64_t tile_size = kTileRows * classes;
   const int64_t slot_size = tile_size + kMaxLanes;
@@ -122,15 +123,15 @@ HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall &call, const Constant
   std::memset(work.exponentials, 0, static_cast<size_t>(3 * slot_size) * sizeof(float));
   std::memset(work.raw, 0, static_cast<size_t>(2 * slot_size) * sizeof(float));
   Tile factors[3];
-  const T *sources[2] = {};
+  const T* sources[2] = {};
   const auto e = [&](int64_t t) { return work.exponentials + t % 3 * slot_size; };
   for (int64_t t = 0; t < tiles + 2; ++t) {
     if (t < tiles) {
-      const T *source = static_cast<const T *>(call.scores) + t * tile_size;
+      const T* source = static_cast<const T*>(call.scores) + t * tile_size;
       const int64_t left = elements - t * tile_size;
       if (left < slot_size) {
         // Vectors would reach beyond the last score.
-        T *copy = static_cast<T *>(work.tail) + t % 2 * slot_size;
+        T* copy = static_cast<T*>(work.tail) + t % 2 * slot_size;
         const int64_t used = std::min(left, tile_size);
         std::copy(source, source + used, copy);
         std::fill(copy + used, copy + slot_size, T{});
@@ -143,9 +144,9 @@ HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall &call, const Constant
     if (t >= 1 && t <= tiles) {
       const int64_t first = (t - 1) * kTileRows;
       const int64_t rows = std::min(kTileRows, call.rows - first);
-      const T *source = sources[(t - 1) % 2];
-      Tile &tile = factors[(t - 1) % 3];
-      float *tile_e = e(t - 1);
+      const T* source = sources[(t - 1) % 2];
+      Tile& tile = factors[(t - 1) % 3];
+      float* tile_e = e(t - 1);
       if constexpr (std::is_same_v<T, float>) {
         ReduceTile<kForm, kVectors>(source, tile_e, classes, tile);
       } else {
@@ -167,5 +168,5 @@ HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall &call, const Constant
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

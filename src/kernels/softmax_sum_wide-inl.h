@@ -7,10 +7,11 @@
 #endif
 
 #include "hwy/highway.h"
+#include "kernels/hwy_targets.hpp"
 #include "kernels/reduce-inl.h"
 #include "kernels/tile-inl.h"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
@@ -29,8 +30,8 @@ struct RowVectors {
 };
 
 template <Form kForm, bool kShifted, class T>
-HWY_INLINE void ExpStep(D32 d, const T *s, const float *per_class, const Constants &constants,
-                        V32 shift, float *e, RowVectors &vectors) {
+HWY_INLINE void ExpStep(D32 d, const T* s, const float* per_class, const Constants& constants,
+                        V32 shift, float* e, RowVectors& vectors) {
   PrefetchAhead(s);
   const V32 raw = InRegister(LoadF32(d, s));
   vectors.max = hn::Max(vectors.max, raw);
@@ -47,11 +48,11 @@ HWY_INLINE void ExpStep(D32 d, const T *s, const float *per_class, const Constan
 /// busy.
 class GroupSums {
  public:
-  GroupSums(const Workspace &work, int64_t classes)
+  GroupSums(const Workspace& work, int64_t classes)
       : work_(work), blocks_((classes + BlockColumns() - 1) / BlockColumns()) {}
 
   /// Takes on `rows` rows of exponentials. The blocks will be spread over `steps` calls of Step.
-  void Start(const float *e, const float *scale, int64_t rows, int64_t steps) {
+  void Start(const float* e, const float* scale, int64_t rows, int64_t steps) {
     e_ = e;
     scale_ = scale;
     rows_ = rows;
@@ -78,8 +79,8 @@ class GroupSums {
     const D32Half dh;
     const auto lanes = static_cast<int64_t>(hn::Lanes(d));
     const int64_t c = block * BlockColumns();
-    double *sum = work_.sum + c;
-    double *squares = work_.sum_squares + c;
+    double* sum = work_.sum + c;
+    double* squares = work_.sum_squares + c;
     V64 s0 = hn::Load(d, sum);
     V64 s1 = hn::Load(d, sum + lanes);
     V64 s2 = hn::Load(d, sum + 2 * lanes);
@@ -88,7 +89,7 @@ class GroupSums {
     V64 q1 = hn::Load(d, squares + lanes);
     V64 q2 = hn::Load(d, squares + 2 * lanes);
     V64 q3 = hn::Load(d, squares + 3 * lanes);
-    const float *e = e_ + c;
+    const float* e = e_ + c;
     for (int64_t r = 0; r < rows_; ++r, e += work_.stride()) {
       const V64 scale = hn::Set(d, static_cast<double>(scale_[r]));
       const V64 v0 = hn::Mul(scale, hn::PromoteTo(d, hn::Load(dh, e)));
@@ -114,10 +115,10 @@ class GroupSums {
     hn::Store(q3, d, squares + 3 * lanes);
   }
 
-  const Workspace &work_;
+  const Workspace& work_;
   int64_t blocks_;
-  const float *e_ = nullptr;
-  const float *scale_ = nullptr;
+  const float* e_ = nullptr;
+  const float* scale_ = nullptr;
   int64_t rows_ = 0;
   int64_t steps_ = 1;
   int64_t credit_ = 0;
@@ -131,9 +132,9 @@ constexpr int64_t kChunkVectors = 16;
 /// of maximum, sum, sum of exponentials and minimum to `partials`. Exponentials are added in chunks
 /// of 64 vectors, the chunks with Kahan's correction, so that the error does not grow with C.
 template <Form kForm, bool kShifted, class T>
-HWY_NOINLINE void ExpRow(const T *row, int64_t classes, const float *per_class,
-                         const Constants &constants, float shift_by, float *e, float *partials,
-                         GroupSums &before) {
+HWY_NOINLINE void ExpRow(const T* row, int64_t classes, const float* per_class,
+                         const Constants& constants, float shift_by, float* e, float* partials,
+                         GroupSums& before) {
   const D32 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const V32 shift = hn::Set(d, shift_by);
@@ -187,7 +188,7 @@ HWY_NOINLINE void ExpRow(const T *row, int64_t classes, const float *per_class,
 }
 
 /// Partials of a row that is not there: total 1 for each lane, all else 0.
-HWY_INLINE void IdlePartials(float *partials) {
+HWY_INLINE void IdlePartials(float* partials) {
   std::memset(partials, 0, 4 * kMaxLanes * sizeof(float));
   for (int64_t i = 0; i < kMaxLanes; ++i) partials[2 * kMaxLanes + i] = 1.0f;
 }
@@ -198,12 +199,12 @@ struct PartialRow {
     return hn::Load(D32(), partials + (4 * r + which) * static_cast<size_t>(kMaxLanes));
   }
 
-  const float *partials;
+  const float* partials;
   size_t which;
 };
 
 template <Form kForm>
-HWY_INLINE void ReducePartials(const float *partials, Tile &tile) {
+HWY_INLINE void ReducePartials(const float* partials, Tile& tile) {
   const D32 d;
   for (size_t r = 0; r < static_cast<size_t>(kTileRows); r += hn::Lanes(d)) {
     hn::Store(ReduceRows(d, MaxOp(), r, PartialRow{partials, 0}), d, tile.max + r);
@@ -217,7 +218,7 @@ HWY_INLINE void ReducePartials(const float *partials, Tile &tile) {
 
 /// Maximum, sum, sum of exponentials and minimum of the rows of a group.
 template <Form kForm>
-HWY_INLINE void ReduceGroup(const float *partials, int64_t group_rows, Tile &tile) {
+HWY_INLINE void ReduceGroup(const float* partials, int64_t group_rows, Tile& tile) {
   if (group_rows == kTileRows) return ReducePartials<kForm>(partials, tile);
   const D32 d;
   for (int64_t r = 0; r < group_rows; ++r, partials += 4 * kMaxLanes) {
@@ -232,10 +233,10 @@ HWY_INLINE void ReduceGroup(const float *partials, int64_t group_rows, Tile &til
 
 /// classes >= one vector. Returns as kernels::softmax_sum.
 template <Form kForm, class T>
-HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall &call, const Constants &constants,
-                                    const Workspace &work) {
+HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants& constants,
+                                    const Workspace& work) {
   const D32 d;
-  const T *scores = static_cast<const T *>(call.scores);
+  const T* scores = static_cast<const T*>(call.scores);
   const int64_t classes = call.classes;
   const int64_t group_rows = work.group_rows();
   const int64_t chunk = kChunkVectors * static_cast<int64_t>(hn::Lanes(d));
@@ -245,14 +246,14 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall &call, const Constants 
                 static_cast<size_t>(work.columns() - classes) * sizeof(float));
   }
   Tile tiles[2];
-  for (Tile &tile : tiles) tile = IdleTile();
+  for (Tile& tile : tiles) tile = IdleTile();
   GroupSums sums(work, classes);
   for (int64_t first = 0; first < call.rows; first += group_rows) {
     const int64_t which = first / group_rows % 2;
     const int64_t rows = std::min(group_rows, call.rows - first);
-    const T *group = scores + first * classes;
-    float *exponentials = work.exponentials + which * group_rows * work.stride();
-    Tile &tile = tiles[which];
+    const T* group = scores + first * classes;
+    float* exponentials = work.exponentials + which * group_rows * work.stride();
+    Tile& tile = tiles[which];
     for (int64_t r = 0; r < rows; ++r) {
       ExpRow<kForm, false>(group + r * classes, classes, work.per_class, constants, 0.0f,
                            exponentials + r * work.stride(), work.partials + 4 * kMaxLanes * r,
@@ -262,9 +263,9 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall &call, const Constants 
     sums.Finish();
     ReduceGroup<kForm>(work.partials, group_rows, tile);
     const int64_t refused = CheckTile<kForm>(constants.limits, rows, tile, [&](int64_t r) HWY_ATTR {
-      const T *row = group + r * classes;
-      float *e = exponentials + r * work.stride();
-      float *partials = work.partials + 4 * kMaxLanes * r;
+      const T* row = group + r * classes;
+      float* e = exponentials + r * work.stride();
+      float* partials = work.partials + 4 * kMaxLanes * r;
       if (kForm == Form::kPlain && std::isfinite(tile.max[r]) && !std::isnan(tile.sum[r])) {
         ExpRow<Form::kPlain, true>(row, classes, nullptr, constants, tile.max[r], e, partials,
                                    sums);
@@ -284,5 +285,5 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall &call, const Constants 
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

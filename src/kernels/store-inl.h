@@ -10,9 +10,10 @@
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "kernels/hwy_targets.hpp"
 #include "kernels/load-inl.h"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
@@ -36,6 +37,7 @@ HWY_INLINE void StoreF32(D d, hn::Vec<D> v, F16* p) {
   const hn::Rebind<hwy::float16_t, D> d16;
   const hn::Rebind<uint16_t, D> du16;
   hn::StoreU(hn::BitCast(du16, hn::DemoteTo(d16, v)), du16, reinterpret_cast<uint16_t*>(p));
+  (void)d;
 #else
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::BitCast(du, v);
@@ -90,5 +92,5 @@ HWY_INLINE void StorePartF64(D64 d, V64 v, T* p, size_t n) {
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

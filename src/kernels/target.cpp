@@ -23,7 +23,7 @@ std::atomic<bool> scalar_forced{false};
 std::vector<std::int64_t> supported_targets() {
   hwy::SetSupportedTargetsForTest(0);
   std::vector<std::int64_t> targets;
-  const std::int64_t vectors = hwy::SupportedTargets() & HWY_TARGETS & ~HWY_SCALAR;
+  const std::int64_t vectors = hwy::SupportedTargets() & HWY_TARGETS & ~(HWY_SCALAR | HWY_EMU128);
   for (std::int64_t bits = vectors; bits != 0; bits &= bits - 1) {
     targets.push_back(bits & -bits);
   }

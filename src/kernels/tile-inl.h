@@ -15,12 +15,13 @@
 
 #include "hwy/highway.h"
 #include "kernels/exp-inl.h"
+#include "kernels/hwy_targets.hpp"
 #include "kernels/load-inl.h"
 #include "kernels/row64-inl.h"
 #include "kernels/simd.hpp"
 #include "kernels/workspace.hpp"
 
-#if HWY_TARGET != HWY_SCALAR  // that target runs the reference
+#if P2P_VECTOR_TARGET
 HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
@@ -173,5 +174,5 @@ HWY_INLINE void StoreOwn(const SoftmaxSumCall& call, int64_t first, int64_t rows
 
 }  // namespace p2p::kernels::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-#endif  // HWY_TARGET != HWY_SCALAR
+#endif  // P2P_VECTOR_TARGET
 #endif  // per-target include guard

@@ -13,36 +13,34 @@ inline constexpr std::int64_t kMaxLanes = 16;
 inline constexpr std::int64_t kColumnBlock = 4 * kMaxLanes;
 /// The narrow kernel has three tiles of at most this many elements in hand.
 inline constexpr std::int64_t kNarrowSlot = kTileRows * kColumnBlock + kMaxLanes;
-/// The wide kernel groups 16 rows up to this many classes and 4 above: two groups should fit into
+/// The wide kernel groups 16 rows up to this many classes and 8 above: two groups should fit into
 /// the first level of cache where they can.
 inline constexpr std::int64_t kTallGroupClasses = 192;
-inline constexpr std::int64_t kFlatGroupRows = 4;
+inline constexpr std::int64_t kFlatGroupRows = 8;
 
 /// How softmax_sum cuts its scratch. All parts start on 64 bytes.
 class Workspace {
  public:
-  Workspace(void *scratch, std::int64_t classes) noexcept
+  Workspace(void* scratch, std::int64_t classes) noexcept
       : group_rows_(classes <= kTallGroupClasses ? kTileRows : kFlatGroupRows),
         columns_(round_up(classes)),
         stride_(columns_ + kMaxLanes * (~(columns_ / kMaxLanes) & 1)) {
-    char *next = static_cast<char *>(scratch);
+    char* next = static_cast<char*>(scratch);
     const auto take = [&next](std::int64_t bytes) {
-      char *part = next;
+      char* part = next;
       next += (bytes + 63) / 64 * 64;
-      return static_cast<void *>(part);
+      return static_cast<void*>(part);
     };
     exponentials =
-        static_cast<float *>(take(std::max(2 * group_rows_ * stride_, 3 * kNarrowSlot) * 4));
-    raw = static_cast<float *>(take(2 * kNarrowSlot * 4));
+        static_cast<float*>(take(std::max(2 * group_rows_ * stride_, 3 * kNarrowSlot) * 4));
+    raw = static_cast<float*>(take(2 * kNarrowSlot * 4));
     tail = take(2 * kNarrowSlot * 4);
-    per_class = static_cast<float *>(take((columns_ + kTileRows * kColumnBlock) * 4));
-    partials = static_cast<float *>(take(4 * kTileRows * kMaxLanes * 4));
-    tile_sum = static_cast<float *>(take(columns_ * 4));
-    tile_squares = static_cast<float *>(take(columns_ * 4));
-    sum = static_cast<double *>(take(columns_ * 8));
-    sum_squares = static_cast<double *>(take(columns_ * 8));
-    row = static_cast<double *>(take(columns_ * 8));
-    bytes = next - static_cast<char *>(scratch);
+    per_class = static_cast<float*>(take((columns_ + kTileRows * kColumnBlock) * 4));
+    partials = static_cast<float*>(take(4 * kTileRows * kMaxLanes * 4));
+    sum = static_cast<double*>(take(columns_ * 8));
+    sum_squares = static_cast<double*>(take(columns_ * 8));
+    row = static_cast<double*>(take(columns_ * 8));
+    bytes = next - static_cast<char*>(scratch);
   }
 
   /// Rows whose exponentials the wide kernel has in hand at once, of which there are two groups.
@@ -54,23 +52,20 @@ class Workspace {
   [[nodiscard]] std::int64_t stride() const noexcept { return stride_; }
 
   /// exp(x): two groups [group_rows, stride] (wide) or three tiles [16 * C] (narrow).
-  float *exponentials;
+  float* exponentials;
   /// Narrow: the scores of two tiles as f32.
-  float *raw;
+  float* raw;
   /// Narrow: copies of the last two tiles, padded with zeros.
-  void *tail;
+  void* tail;
   /// Offsets or factors: [C] (wide) or 16 times in a row (narrow).
-  float *per_class;
+  float* per_class;
   /// Per row of the group, one vector each of maximum, sum, sum of exponentials and minimum.
-  float *partials;
-  /// [columns] f32 sums of the rows of the tile so far.
-  float *tile_sum;
-  float *tile_squares;
+  float* partials;
   /// [columns] padded copies of the results.
-  double *sum;
-  double *sum_squares;
+  double* sum;
+  double* sum_squares;
   /// [C] one row in float64.
-  double *row;
+  double* row;
   std::int64_t bytes;
 
  private:
