@@ -50,20 +50,27 @@ TEST(MetricsText, HasNoTrailingSpaces) {
   EXPECT_THAT(metrics_text(metrics), Not(HasSubstr(" \n")));
 }
 
-TEST(InspectionText, SaysVerdictsClassesAndMissingParts) {
+TEST(InspectionText, SaysVerdictsAndClasses) {
   ScoreSet set = p2p::test::scores({2, 0, 0, 1, 3, 0}, 3, DType::kF64, "train.npy");
   EstimateOptions options;
   options.counts = {6, 3, 1};
   options.classes = {"ant", "bee", "cat"};
-  ClassPrior prior = estimate_prior(set, nullptr, options).prior;
-  prior.inputs[0].parts = 2;
+  const ClassPrior prior = estimate_prior(set, nullptr, options).prior;
   const std::string text =
       inspection_text(prior, inspect_prior(prior), judge_balance(std::nullopt));
   EXPECT_THAT(text, HasSubstr("effective prior of 3 classes from 2 rows (train), trained with ce"));
   EXPECT_THAT(text, HasSubstr("gap: gap"));
   EXPECT_THAT(text, HasSubstr("balance: unknown"));
   EXPECT_THAT(text, HasSubstr("most over-believed classes\n  bee"));
-  EXPECT_THAT(text, HasSubstr("incomplete: 'train.npy': 1 of 2 parts missing: 2"));
+  EXPECT_THAT(text, Not(HasSubstr("incomplete")));
+}
+
+TEST(InspectionText, NamesMissingParts) {
+  ScoreSet set = p2p::test::scores({2, 0, 0, 1, 3, 0}, 3, DType::kF64, "train.npy");
+  ClassPrior prior = estimate_prior(set, nullptr, {}).prior;
+  prior.inputs[0].parts = 2;
+  EXPECT_THAT(inspection_text(prior, inspect_prior(prior), std::nullopt),
+              HasSubstr("incomplete: 'train.npy': 1 of 2 parts missing: 2\n"));
 }
 
 }  // namespace
