@@ -113,6 +113,8 @@ void run(const Options& options) {
   }
 
   note_kind(options.words, scores);
+  for (const std::string& missing : missing_parts(prior))
+    warn("the prior is incomplete: " + missing);
   if (scores.set.dtype() == DType::kBF16 && spec.dtype == DType::kF32) {
     note(options.words,
          "NumPy has no bfloat16, so the scores were widened to float32; .safetensors keeps "

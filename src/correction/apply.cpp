@@ -17,6 +17,19 @@ namespace p2p {
 namespace {
 
 constexpr double kLargestF16 = 65504;
+constexpr double kLargestF32 = std::numeric_limits<float>::max();
+
+double largest_value(DType dtype) {
+  switch (dtype) {
+    case DType::kF16:
+      return kLargestF16;
+    case DType::kF64:
+      return std::numeric_limits<double>::max();
+    default:
+      return kLargestF32;
+  }
+}
+
 // Float64 rows are made in this many bytes at a time, to stay in the cache.
 constexpr std::int64_t kFloat64Bytes = 256 << 10;
 
@@ -71,6 +84,7 @@ class Corrector {
     check_.rows(chunk.data, dtype_, count_, row_max_.data(), row_sum_.data(),
                 chunk.block->source->name(), chunk.first);
     if (chunk.last_of_block) check_.end_block();
+    if (options_.output == OutputKind::kLogits) demand_range(chunk);
     return out_.data();
   }
 
@@ -104,17 +118,18 @@ class Corrector {
 
   // Logits that the output type cannot hold: the raw maximum after the correction.
   void demand_range(const Chunk& chunk) {
-    if (options_.dtype != DType::kF16 || options_.output != OutputKind::kLogits) return;
+    const double largest = largest_value(options_.dtype);
     for (std::int64_t i = 0; i < count_; ++i) {
       const double bound =
           static_cast<double>(row_max_[static_cast<std::size_t>(i)]) * params_.inv_temperature +
           largest_delta_;
-      if (bound <= kLargestF16) continue;
-      throw_bad_data(
-          fmt::format("'{}', row {} (counted from 0): the corrected score may reach {:.6g}, beyond "
-                      "float16 (65504); save the scores "
-                      "as float32, or write --output probs",
-                      chunk.block->source->name(), chunk.first + i, bound));
+      if (bound <= largest) continue;
+      throw_bad_data(fmt::format(
+          "'{}', row {} (counted from 0): the corrected score may reach {:.6g}, beyond {} "
+          "({:.6g}); "
+          "save the scores as {}, or write --output probs",
+          chunk.block->source->name(), chunk.first + i, bound, dtype_name(options_.dtype), largest,
+          options_.dtype == DType::kF16 ? "float32" : "float64"));
     }
   }
 
@@ -122,7 +137,6 @@ class Corrector {
     void* out = resize(
         std::max(out_bytes(), count_ * classes_ * static_cast<std::int64_t>(item_size(dtype_))));
     demand_good(chunk, kernels::add_offset(data_, dtype_, count_, classes_, params_, out, facts()));
-    if (dtype_ != DType::kF16) demand_range(chunk);
     kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
   }
 
@@ -139,7 +153,6 @@ class Corrector {
     }
     demand_good(chunk,
                 kernels::add_offset(in, options_.dtype, count_, classes_, params_, out, facts()));
-    demand_range(chunk);
   }
 
   // Adds in float64 and rounds once.
@@ -150,7 +163,6 @@ class Corrector {
           kernels::add_offset(wide, DType::kF64, rows, classes_, params_, wide, facts(done));
       demand_good(chunk, bad < 0 ? bad : done + bad);
     });
-    demand_range(chunk);
   }
 
   void posteriors(const Chunk& chunk) {

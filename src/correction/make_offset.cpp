@@ -78,7 +78,13 @@ LogOffset make_offset(const ClassPrior& prior, const CorrectionOptions& options)
   const std::vector<double> log_t = log_target(prior, options.target);
   for (std::int64_t c = 0; c < prior.n_classes(); ++c) {
     const auto at = static_cast<std::size_t>(c);
-    if (prior.is_corrected(c)) offset.delta[at] = options.strength * (log_t[at] - log_r[at]);
+    if (!prior.is_corrected(c)) continue;
+    offset.delta[at] = options.strength * (log_t[at] - log_r[at]);
+    if (std::isinf(offset.delta[at]) && std::isfinite(log_t[at])) {
+      throw_usage(
+          fmt::format("--strength {} makes the offset of class {} infinite; use a smaller one",
+                      options.strength, c));
+    }
   }
   if (options.method == Method::kP2P) offset.capped = cap_floored(prior, offset.delta);
 

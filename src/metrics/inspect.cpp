@@ -96,6 +96,11 @@ PriorInspection inspect_prior(const ClassPrior& prior, std::int64_t listed) {
                          "at least {}: the model does not hold the prior that its training counts "
                          "suggest, so correct with what was measured.",
                          kNoGapTv);
+      if (result.distance->tv_ci95.low < kNoGapTv) {
+        result.gap_sentence +=
+            " With so few rows part or all of that may be sampling noise, which makes the distance "
+            "larger; more rows would tell.";
+      }
     }
   }
 

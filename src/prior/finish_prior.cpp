@@ -160,10 +160,19 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
     prior.residual[at] = std::log(prior.effective[at]) - set.training_offset[at];
     largest = std::max(largest, prior.residual[at]);
   }
+  if (std::isinf(largest)) {
+    throw_usage(
+        "no class is left to correct: all are excluded or without training images; leave some");
+  }
   double residual_total = 0;
   for (double& r : prior.residual) {
     if (std::isnan(r)) continue;
     r = std::exp(r - largest);
+    if (!(r >= std::numeric_limits<double>::min() * static_cast<double>(classes))) {
+      throw_usage(
+          "the training offset spans more than a float64 can hold (about 700 between classes); "
+          "check --trained-with");
+    }
     residual_total += r;
   }
   for (double& r : prior.residual) r /= residual_total;

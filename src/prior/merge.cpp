@@ -19,9 +19,30 @@ void demand_equal(const T& a, const T& b, const char* what) {
   }
 }
 
+// What follows the file in "scores.npz:train_logits".
+std::string member(const std::string& name) {
+  const std::size_t colon = name.rfind(':');
+  return colon == std::string::npos ? "" : name.substr(colon);
+}
+
+// The same bytes under another name are the same rows; scores that were never in a file have no
+// digest.
 bool same_file(const PriorInput& a, const PriorInput& b) {
   return a.record.sha256 == b.record.sha256 && a.record.shape == b.record.shape &&
-         a.record.name == b.record.name;
+         member(a.record.name) == member(b.record.name) &&
+         (!a.record.sha256.empty() || a.record.name == b.record.name);
+}
+
+// Row weights hold for the data set whose labels they were made from, and for its parts.
+void demand_one_data_set(const ClassPrior& a, const ClassPrior& b) {
+  const auto belongs = [&](const PriorInput& x) {
+    return std::ranges::any_of(b.inputs, [&](const PriorInput& y) { return same_file(x, y); });
+  };
+  if (std::ranges::any_of(a.inputs, belongs)) return;
+  throw_bad_data(
+      "priors whose rows were weighted by labels cannot be merged unless they are parts of one "
+      "data "
+      "set, because the weights of each would be wrong for both; estimate from all files at once");
 }
 
 void refuse_overlap(const PriorInput& a, const PriorInput& b) {
@@ -57,6 +78,7 @@ ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
   for (const PriorInput& x : a.inputs) {
     for (const PriorInput& y : b.inputs) refuse_overlap(x, y);
   }
+  if (s.weighted) demand_one_data_set(a, b);
   PosteriorSum sums = PosteriorSum::load(a.sums);
   sums.merge(PosteriorSum::load(b.sums));
   std::vector<PriorInput> inputs = a.inputs;

@@ -261,3 +261,25 @@ def test_json_names_the_facts_of_the_correction(toy, prior):
     facts = {"output": "out.npy", "n_rows": 300, "n_classes": 5, "method": "p2p", "target": "uniform",
              "strength": 1, "dtype": "float32", "temperature": 1, "capped": []}  # fmt: skip
     assert facts.items() <= {k: v for k, v in found.items() if k in facts}.items()
+
+
+def test_a_strength_beyond_float64_is_a_usage_error(toy, prior):
+    refuse(toy.folder, "correct", "logits.npy", "--prior", "prior.json", "--strength", "1e308",
+           "-o", "x.npy", code=2, words=["--strength", "infinite"])  # fmt: skip
+
+
+def test_a_score_that_float32_cannot_hold_is_refused(toy):
+    logits = toy.logits.astype("f4")
+    logits[3, 0] = 3e38
+    np.save(toy.folder / "huge.npy", logits)
+    estimate("logits.npy", "--temperature", "0.5", cwd=toy.folder)
+    refuse(toy.folder, "correct", "huge.npy", "--prior", "prior.json", "-o", "x.npy",
+           words=["huge.npy", "row 3", "float32", "float64"])  # fmt: skip
+
+
+def test_a_saturated_float16_file_is_called_that(toy, prior):
+    logits = toy.logits.astype("f2")
+    logits[2, 1] = 65504
+    np.save(toy.folder / "half.npy", logits)
+    refuse(toy.folder, "correct", "half.npy", "--prior", "prior.json", "-o", "x.npy",
+           words=["half.npy", "row 2", "saturated"])  # fmt: skip

@@ -269,3 +269,17 @@ def test_json_names_the_facts_of_the_estimate(toy):
     facts = {"output": "x.json", "n_rows": 300, "n_classes": 5, "input_kind": "logits",
              "temperature": 1, "floored": []}  # fmt: skip
     assert facts.items() <= {k: v for k, v in found.items()}.items()
+
+
+def test_excluding_every_class_is_a_usage_error(toy):
+    every = [str(c) for c in range(toy.logits.shape[1])]
+    refuse(toy.folder, "estimate", "logits.npy", "-o", "x.json", "--exclude", *every, code=2,
+           words=["no class is left to correct"])  # fmt: skip
+
+
+def test_an_offset_too_wide_for_float64_is_a_usage_error(toy):
+    offset = np.zeros(toy.logits.shape[1])
+    offset[1] = 800
+    np.save(toy.folder / "b.npy", offset)
+    refuse(toy.folder, "estimate", "logits.npy", "--trained-with", "offset:b.npy", "-o", "x.json",
+           code=2, words=["training offset", "--trained-with"])  # fmt: skip

@@ -197,3 +197,25 @@ def test_a_prior_with_damaged_sums_is_refused(big):
     prior["sums"]["posterior"][0] = "zz"
     (big / "odd.json").write_text(json.dumps(prior))
     refuse(big, "merge", "odd.json", "-o", "m.json", words=["odd.json"])
+
+
+def test_weighted_priors_of_different_data_sets_are_refused(big):
+    np.save(big / "z2.npy", np.load(big / "z.npy")[::-1])
+    for name in ("z.npy", "z2.npy"):
+        estimate(name, "--labels", "y.npy", "--counts", "n.npy", cwd=big, output=name + ".json")
+    refuse(big, "merge", "z.npy.json", "z2.npy.json", "-o", "x.json",
+           words=["weighted", "one data set", "all files at once"])  # fmt: skip
+
+
+def test_the_same_rows_under_another_name_are_refused(big):
+    (big / "copy.npy").write_bytes((big / "z.npy").read_bytes())
+    for name in ("z.npy", "copy.npy"):
+        estimate(name, cwd=big, output=name + ".json")
+    refuse(big, "merge", "z.npy.json", "copy.npy.json", "-o", "x.json", words=["twice"])
+
+
+def test_correcting_with_an_incomplete_prior_is_warned_of(big):
+    one, _ = parts(big, 2)
+    words = p2p("correct", "z.npy", "--prior", one, "-o", "c.npy", cwd=big).err
+    assert "the prior is incomplete" in words
+    assert "1 of 2 parts missing: 2" in words
