@@ -13,7 +13,7 @@ namespace p2p::io {
 inline constexpr std::int64_t kLargestWholeHash = 64 << 20;
 /// Larger ones: their size as 8 little-endian bytes, then this many pieces of kHashPiece bytes at
 /// offsets floor(i * (size - kHashPiece) / (kHashPieces - 1)).
-inline constexpr std::int64_t kHashPieces = 4096;
+inline constexpr std::int64_t kHashPieces = 1024;
 inline constexpr std::int64_t kHashPiece = 4096;
 
 /// Identity of a file. Cost: reads at most 64 MiB.

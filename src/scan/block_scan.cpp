@@ -13,7 +13,6 @@
 namespace p2p {
 namespace {
 
-constexpr std::int64_t kChunkBytes = 1 << 20;
 constexpr std::align_val_t kAlignment{64};
 
 struct AlignedDelete {
@@ -42,8 +41,8 @@ void visit_view(int worker, const Chunk& chunk, const Visit& visit) {
 
 }  // namespace
 
-std::int64_t chunk_rows(std::int64_t row_bytes) {
-  const std::int64_t tiles = kChunkBytes / (row_bytes * kernels::kTileRows);
+std::int64_t chunk_rows(std::int64_t row_bytes, std::int64_t chunk_bytes) {
+  const std::int64_t tiles = chunk_bytes / (row_bytes * kernels::kTileRows);
   return std::clamp<std::int64_t>(tiles * kernels::kTileRows, kernels::kTileRows, kBlockRows);
 }
 
@@ -60,12 +59,13 @@ void scan_blocks(const ScoreSet& set, std::span<const Block> blocks, const ScanO
     largest_row = std::max(
         largest_row, source->classes() * static_cast<std::int64_t>(item_size(source->dtype())));
   }
-  const std::int64_t buffer_bytes = chunk_rows(largest_row) * largest_row + kChunkBytes;
+  const std::int64_t buffer_bytes =
+      chunk_rows(largest_row, options.chunk_bytes) * largest_row + options.chunk_bytes;
   parallel_for(static_cast<std::int64_t>(blocks.size()), workers, [&](int worker, std::int64_t i) {
     const Block& block = blocks[static_cast<std::size_t>(i)];
     const auto row_bytes =
         set.classes() * static_cast<std::int64_t>(item_size(block.source->dtype()));
-    const std::int64_t step = chunk_rows(row_bytes);
+    const std::int64_t step = chunk_rows(row_bytes, options.chunk_bytes);
     for (std::int64_t done = 0; done < block.count; done += step) {
       Chunk chunk;
       chunk.block = &block;

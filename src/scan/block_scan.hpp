@@ -19,9 +19,13 @@ struct Chunk {
   bool last_of_block = false;
 };
 
+/// Bytes of a chunk where nothing else is known: fits the second-level cache.
+inline constexpr std::int64_t kChunkBytes = 1 << 20;
+
 struct ScanOptions {
   int threads = 1;
   std::atomic<std::int64_t>* rows_done = nullptr;
+  std::int64_t chunk_bytes = kChunkBytes;
 };
 
 /// Number of workers that scan_blocks will use: 1 when a source must be read in order.
@@ -34,7 +38,7 @@ int scan_workers(const ScoreSet& set, const ScanOptions& options);
 void scan_blocks(const ScoreSet& set, std::span<const Block> blocks, const ScanOptions& options,
                  const std::function<void(int worker, const Chunk& chunk)>& visit);
 
-/// Rows of a chunk: fits the second-level cache, whole tiles.
-std::int64_t chunk_rows(std::int64_t row_bytes);
+/// Rows of a chunk: whole tiles, at least one, at most a block.
+std::int64_t chunk_rows(std::int64_t row_bytes, std::int64_t chunk_bytes);
 
 }  // namespace p2p

@@ -110,11 +110,11 @@ TEST(ScanBlocks, ReadsAStreamForwardsOnOneWorker) {
 
 TEST(ChunkRows, AreWholeTilesThatFitABlock) {
   for (const std::int64_t row_bytes : {2, 20, 40, 400, 3000, 4000, 32'568, 1'000'000}) {
-    const std::int64_t rows = chunk_rows(row_bytes);
+    const std::int64_t rows = chunk_rows(row_bytes, kChunkBytes);
     EXPECT_EQ(rows % kernels::kTileRows, 0) << row_bytes;
     EXPECT_GE(rows, kernels::kTileRows) << row_bytes;
     EXPECT_LE(rows, kBlockRows) << row_bytes;
-    EXPECT_TRUE(rows == kernels::kTileRows || rows * row_bytes <= 1 << 20) << row_bytes;
+    EXPECT_TRUE(rows == kernels::kTileRows || rows * row_bytes <= kChunkBytes) << row_bytes;
   }
 }
 
