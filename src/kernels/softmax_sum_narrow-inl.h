@@ -8,6 +8,7 @@
 #define P2P_KERNELS_SOFTMAX_SUM_NARROW_INL_H_
 #endif
 
+#include <algorithm>
 #include <type_traits>
 
 #include "hwy/highway.h"

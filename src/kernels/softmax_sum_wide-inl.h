@@ -6,6 +6,8 @@
 #define P2P_KERNELS_SOFTMAX_SUM_WIDE_INL_H_
 #endif
 
+#include <algorithm>
+
 #include "hwy/highway.h"
 #include "kernels/hwy_targets.hpp"
 #include "kernels/reduce-inl.h"
