@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "command.hpp"
-#include "p2p/correct.hpp"
+#include "p2p/correction.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
 #include "progress.hpp"
@@ -13,8 +13,6 @@
 namespace p2p::cli {
 namespace {
 
-const std::map<std::string, Method> kMethods{
-    {"p2p", Method::kP2P}, {"empirical", Method::kEmpirical}, {"none", Method::kNone}};
 const std::map<std::string, OutputKind> kOutputs{{"logits", OutputKind::kLogits},
                                                  {"probs", OutputKind::kProbs},
                                                  {"log-probs", OutputKind::kLogProbs},
@@ -91,11 +89,11 @@ void run(const Options& options) {
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
   CorrectionOptions correction;
-  correction.method = kMethods.at(options.method);
+  correction.method = find_method(options.method);
   correction.tau = options.tau;
   correction.target = read_target(options, prior);
   correction.strength = options.strength;
-  const LogOffset offset = make_offset(prior, correction);
+  const LogOffset offset = make_correction(prior, correction).offset;
 
   ApplyOptions apply;
   apply.kind = scores.kind;
@@ -166,7 +164,6 @@ void add_correct(CLI::App& app) {
       ->type_name("OUT");
   verb->add_option("--method", options->method,
                    "p2p (measured), empirical (class frequencies) or none (identity)")
-      ->check(CLI::IsMember(kMethods))
       ->type_name("METHOD")
       ->capture_default_str();
   verb->add_option("--tau", options->tau,

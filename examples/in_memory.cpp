@@ -1,5 +1,5 @@
 #include <cstdio>
-#include <p2p/correct.hpp>
+#include <p2p/correction.hpp>
 #include <p2p/estimate.hpp>
 #include <p2p/matrix_source.hpp>
 #include <vector>
@@ -15,7 +15,7 @@ int main() {
   options.kind = p2p::ScoreKind::kLogits;
   options.counts = {100, 30, 10};
   const p2p::ClassPrior prior = p2p::estimate_prior(scores, nullptr, options).prior;
-  const p2p::LogOffset offset = p2p::make_offset(prior, {});
+  const p2p::LogOffset offset = p2p::make_correction(prior, {}).offset;
 
   for (std::size_t c = 0; c < offset.delta.size(); ++c) {
     std::printf("class %zu: prior %.3f, add %+.3f\n", c, prior.effective[c], offset.delta[c]);

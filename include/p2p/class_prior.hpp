@@ -33,6 +33,14 @@ struct PriorInput {
   std::int64_t parts = 1;
 };
 
+/// How r was found by matching (Sinkhorn-Knopp) instead of in one step: mean softmax(z / T + f) =
+/// pi over the rows, log r = log pi - f.
+struct PriorMatch {
+  std::vector<double> offset;   ///< f, [C], mean 0 over its finite entries
+  std::vector<double> changes;  ///< max_c |log pi_c - log mean posterior_c| of each round
+  bool converged = true;
+};
+
 /// An effective prior and what is needed to use, explain and merge it. All vectors have one entry
 /// per class.
 struct ClassPrior {
@@ -48,6 +56,7 @@ struct ClassPrior {
   std::vector<std::int64_t> floored;    ///< classes whose q was raised to the floor
   std::vector<std::int64_t> uncovered;  ///< classes with training images but no labelled row here
   PosteriorSum::State sums;
+  std::optional<PriorMatch> match;  ///< r comes from here; q is that of the first round
 
   [[nodiscard]] std::int64_t n_classes() const {
     return static_cast<std::int64_t>(effective.size());

@@ -4,6 +4,8 @@
 #include "p2p/class_names.hpp"
 #include "p2p/class_prior.hpp"
 #include "p2p/correct.hpp"
+#include "p2p/correction.hpp"
+#include "p2p/evidence.hpp"
 #include "p2p/error.hpp"
 #include "p2p/estimate.hpp"
 #include "p2p/inspect.hpp"

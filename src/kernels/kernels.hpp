@@ -18,13 +18,15 @@ inline constexpr double kSoftmaxTolerance = 4e-6;
 /// The same for f64 scores.
 inline constexpr double kSoftmaxToleranceF64 = 1e-13;
 
-/// Exponents of the softmax: x[i,c] = s[i,c] * inv_temperature + offset[c], where s is the score,
-/// or its natural logarithm when the input holds probabilities.
+/// Exponents of the softmax: x[i,c] = s[i,c] * inv_temperature * scale[c] + offset[c], where s is
+/// the score, or its natural logarithm when the input holds probabilities. Where s is -inf, so is
+/// x.
 struct SoftmaxParams {
   double inv_temperature = 1.0;
   const double* offset = nullptr;     ///< [C], finite or -inf, or null for zeros
   const float* offset_f32 = nullptr;  ///< the same rounded; null exactly when `offset` is
   bool probabilities = false;
+  const double* scale = nullptr;  ///< [C], finite, or null for ones
 };
 
 /// Per-row facts of the *raw* input, for checks one level up. Any pointer may not be null; each has

@@ -98,14 +98,6 @@ void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
   }
 }
 
-// Mapping and unmapping a chunk costs about the same whatever its size, so chunks are large, but of
-// all threads together no more than half of what a pass may hold.
-std::int64_t chunk_bytes(int threads) {
-  constexpr std::int64_t kAllChunks = 32 << 20;
-  constexpr std::int64_t kLargestChunk = 8 << 20;
-  return std::clamp(kAllChunks / std::max(threads, 1), kChunkBytes / 2, kLargestChunk);
-}
-
 }  // namespace
 
 Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOptions& options) {
@@ -158,7 +150,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
         "at most {} parts",
         options.part, options.parts, all, kBlockRows, all));
   }
-  const ScanOptions scan{options.threads, options.rows_done, chunk_bytes(options.threads)};
+  const ScanOptions scan{options.threads, options.rows_done, summing_chunk_bytes(options.threads)};
   const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
   std::vector<PosteriorSum> sums;
   std::vector<LabelReader> readers;

@@ -46,6 +46,12 @@ std::int64_t chunk_rows(std::int64_t row_bytes, std::int64_t chunk_bytes) {
   return std::clamp<std::int64_t>(tiles * kernels::kTileRows, kernels::kTileRows, kBlockRows);
 }
 
+std::int64_t summing_chunk_bytes(int threads) {
+  constexpr std::int64_t kAllChunks = 32 << 20;
+  constexpr std::int64_t kLargestChunk = 8 << 20;
+  return std::clamp(kAllChunks / std::max(threads, 1), kChunkBytes / 2, kLargestChunk);
+}
+
 int scan_workers(const ScoreSet& set, const ScanOptions& options) {
   return set.random_access() ? std::max(options.threads, 1) : 1;
 }

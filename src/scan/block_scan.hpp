@@ -28,6 +28,11 @@ struct ScanOptions {
   std::int64_t chunk_bytes = kChunkBytes;
 };
 
+/// Bytes of a chunk for passes that only add up: mapping and unmapping a chunk costs about the same
+/// whatever its size, so chunks are large, but of all threads together no more than half of what a
+/// pass may hold.
+std::int64_t summing_chunk_bytes(int threads);
+
 /// Number of workers that scan_blocks will use: 1 when a source must be read in order.
 int scan_workers(const ScoreSet& set, const ScanOptions& options);
 

@@ -58,8 +58,8 @@ RC_GTEST_PROP(Estimate, FollowsAPermutationOfClasses, ()) {
   const ClassPrior prior = estimate(data.scores, data.classes, options);
   options.counts = permuted.counts;
   const ClassPrior other = estimate(permuted.scores, data.classes, options);
-  const LogOffset delta = make_offset(prior, {});
-  const LogOffset other_delta = make_offset(other, {});
+  const LogOffset delta = make_correction(prior, {}).offset;
+  const LogOffset other_delta = make_correction(other, {}).offset;
   std::vector<double> effective, residual, stderrs, offset;
   for (const std::size_t c : order) {
     effective.push_back(prior.effective[c]);

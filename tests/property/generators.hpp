@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "p2p/class_prior.hpp"
-#include "p2p/correct.hpp"
+#include "p2p/correction.hpp"
 #include "p2p/estimate.hpp"
 #include "p2p/matrix_source.hpp"
 #include "support/matrices.hpp"

@@ -29,7 +29,7 @@ RC_GTEST_PROP(Offset, LowersTheClassOfTheLargestResidual, ()) {
   const ClassPrior prior = drawn_prior(data);
   CorrectionOptions options;
   options.strength = draw_strength();
-  const LogOffset offset = make_offset(prior, options);
+  const LogOffset offset = make_correction(prior, options).offset;
   const auto head = std::ranges::max_element(prior.residual) - prior.residual.begin();
   const auto lowest = std::ranges::min_element(offset.delta) - offset.delta.begin();
   RC_ASSERT(head == lowest);
@@ -40,7 +40,7 @@ RC_GTEST_PROP(Offset, OrdersClassesAgainstTheEmpiricalPrior, ()) {
   const DataSet data = draw_data();
   CorrectionOptions options;
   options.method = Method::kEmpirical;
-  const LogOffset offset = make_offset(drawn_prior(data), options);
+  const LogOffset offset = make_correction(drawn_prior(data), options).offset;
   for (std::size_t c = 1; c < data.classes; ++c) {
     RC_ASSERT((data.counts[c] < data.counts[c - 1]) == (offset.delta[c] > offset.delta[c - 1]));
   }
@@ -51,7 +51,7 @@ RC_GTEST_PROP(Offset, HasMeanZero, ()) {
   CorrectionOptions options;
   options.method = draw_method();
   options.strength = draw_strength();
-  const LogOffset offset = make_offset(drawn_prior(data), options);
+  const LogOffset offset = make_correction(drawn_prior(data), options).offset;
   const double sum = std::accumulate(offset.delta.begin(), offset.delta.end(), 0.0);
   RC_ASSERT(std::abs(sum) < 1e-10);
 }
@@ -67,7 +67,7 @@ RC_GTEST_PROP(Offset, IsTheIdentityAtStrengthZeroAndForMethodNone, ()) {
   } else {
     options.method = Method::kNone;
   }
-  const LogOffset offset = make_offset(drawn_prior(data), options);
+  const LogOffset offset = make_correction(drawn_prior(data), options).offset;
   RC_ASSERT(offset.is_identity());
   RC_ASSERT(applied(data.scores, offset, OutputKind::kLogits, dtype) ==
             test::rounded(data.scores, dtype));
@@ -78,7 +78,7 @@ RC_GTEST_PROP(Offset, RecoversScoresWhenTakenBack, ()) {
   CorrectionOptions options;
   options.method = draw_method();
   options.strength = draw_strength();
-  LogOffset offset = make_offset(drawn_prior(data), options);
+  LogOffset offset = make_correction(drawn_prior(data), options).offset;
   for (const auto& [dtype, unit] : {std::pair{DType::kF64, 0x1p-52}, {DType::kF32, 0x1p-23}}) {
     const std::vector<double> before = test::rounded(data.scores, dtype);
     const std::vector<double> there = applied(before, offset, OutputKind::kLogits, dtype);
@@ -95,7 +95,7 @@ RC_GTEST_PROP(Offset, AimedAtTheEffectivePriorChangesNothing, ()) {
   RC_PRE(prior.floored.empty());
   CorrectionOptions options;
   options.target = prior.effective;
-  assert_near(make_offset(prior, options).delta, std::vector<double>(data.classes, 0.0), 1e-12);
+  assert_near(make_correction(prior, options).offset.delta, std::vector<double>(data.classes, 0.0), 1e-12);
 }
 
 RC_GTEST_PROP(Offset, MovesTheMeanPosteriorTowardsTheTarget, ()) {
@@ -103,7 +103,7 @@ RC_GTEST_PROP(Offset, MovesTheMeanPosteriorTowardsTheTarget, ()) {
   const DataSet data = draw_data();
   RC_PRE(data.rows >= 20U);
   const ClassPrior prior = drawn_prior(data);
-  const ClassPrior after = estimate(applied(data.scores, make_offset(prior, {})), data.classes);
+  const ClassPrior after = estimate(applied(data.scores, make_correction(prior, {}).offset), data.classes);
   const auto largest = [](const ClassPrior& p) { return *std::ranges::max_element(p.effective); };
   RC_ASSERT(largest(after) <= largest(prior) + 1e-12);
 }

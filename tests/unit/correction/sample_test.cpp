@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "p2p/correct.hpp"
+#include "p2p/correction.hpp"
 #include "p2p/estimate.hpp"
 #include "p2p/inspect.hpp"
 #include "p2p/metrics.hpp"
@@ -32,7 +32,7 @@ Metrics corrected(Method method, DType dtype = DType::kF64) {
   CorrectionOptions options;
   options.method = method;
   test::MemorySink sink(dtype, scores.rows(), scores.classes());
-  correct(scores, make_offset(estimated(), options), {.dtype = dtype, .threads = 2}, sink);
+  correct(scores, make_correction(estimated(), options).offset, {.dtype = dtype, .threads = 2}, sink);
   ScoreSet written = test::scores(sink.values(), scores.classes(), dtype);
   const auto labels = open_labels({kFile + "test_labels"});
   EvaluateOptions evaluation;

@@ -4,7 +4,7 @@
 #include <limits>
 #include <numeric>
 
-#include "p2p/correct.hpp"
+#include "p2p/correction.hpp"
 #include "support/expect_error.hpp"
 
 namespace p2p {
@@ -27,7 +27,7 @@ ClassPrior prior_of(Values residual, Values counts = {}) {
 }
 
 Values delta(const ClassPrior& prior, const CorrectionOptions& options = {}) {
-  return make_offset(prior, options).delta;
+  return make_correction(prior, options).offset.delta;
 }
 
 void expect_near(const Values& values, const Values& expected) {
@@ -53,50 +53,50 @@ Values centred(Values values) {
   return values;
 }
 
-TEST(MakeOffset, TakesTheResidualPriorOut) {
+TEST(MakeCorrection, TakesTheResidualPriorOut) {
   expect_near(delta(prior_of({0.7, 0.2, 0.1})),
               centred({-std::log(0.7), -std::log(0.2), -std::log(0.1)}));
 }
 
-TEST(MakeOffset, LowersTheHeadClass) {
+TEST(MakeCorrection, LowersTheHeadClass) {
   const Values d = delta(prior_of({0.7, 0.2, 0.1}));
   EXPECT_LT(d[0], 0);
   EXPECT_LT(d[0], d[1]);
   EXPECT_LT(d[1], d[2]);
 }
 
-TEST(MakeOffset, HasMeanZero) {
+TEST(MakeCorrection, HasMeanZero) {
   const Values d = delta(prior_of({0.7, 0.2, 0.06, 0.04}));
   EXPECT_NEAR(std::accumulate(d.begin(), d.end(), 0.0), 0, 1e-14);
 }
 
-TEST(MakeOffset, IsZeroForAUniformPrior) {
-  EXPECT_TRUE(make_offset(prior_of({0.25, 0.25, 0.25, 0.25}), {}).is_identity());
+TEST(MakeCorrection, IsZeroForAUniformPrior) {
+  EXPECT_TRUE(make_correction(prior_of({0.25, 0.25, 0.25, 0.25}), {}).offset.is_identity());
 }
 
-TEST(MakeOffset, MethodNoneIsTheIdentityWhateverTheTarget) {
+TEST(MakeCorrection, MethodNoneIsTheIdentityWhateverTheTarget) {
   CorrectionOptions options;
   options.method = Method::kNone;
   options.target = {5, 1, 0};
-  EXPECT_TRUE(make_offset(prior_of({0.7, 0.2, 0.1}), options).is_identity());
+  EXPECT_TRUE(make_correction(prior_of({0.7, 0.2, 0.1}), options).offset.is_identity());
 }
 
-TEST(MakeOffset, StrengthZeroIsTheIdentity) {
+TEST(MakeCorrection, StrengthZeroIsTheIdentity) {
   CorrectionOptions options;
   options.strength = 0;
   options.target = {5, 1, 0};
-  EXPECT_TRUE(make_offset(prior_of({0.7, 0.2, 0.1}), options).is_identity());
+  EXPECT_TRUE(make_correction(prior_of({0.7, 0.2, 0.1}), options).offset.is_identity());
 }
 
-TEST(MakeOffset, IsNoIdentityAtAnotherTemperature) {
+TEST(MakeCorrection, IsNoIdentityAtAnotherTemperature) {
   ClassPrior prior = prior_of({0.5, 0.5});
   prior.settings.temperature = 2;
-  const LogOffset offset = make_offset(prior, {});
+  const LogOffset offset = make_correction(prior, {}).offset;
   EXPECT_EQ(offset.temperature, 2);
   EXPECT_FALSE(offset.is_identity());
 }
 
-TEST(MakeOffset, GrowsWithStrength) {
+TEST(MakeCorrection, GrowsWithStrength) {
   CorrectionOptions options;
   options.strength = 0.5;
   Values half = delta(prior_of({0.7, 0.2, 0.1}), options);
@@ -104,14 +104,14 @@ TEST(MakeOffset, GrowsWithStrength) {
   expect_near(half, delta(prior_of({0.7, 0.2, 0.1})));
 }
 
-TEST(MakeOffset, EmpiricalUsesTheClassFrequencies) {
+TEST(MakeCorrection, EmpiricalUsesTheClassFrequencies) {
   CorrectionOptions options;
   options.method = Method::kEmpirical;
   expect_near(delta(prior_of({0.5, 0.3, 0.2}, {80, 15, 5}), options),
               centred({-std::log(80.0), -std::log(15.0), -std::log(5.0)}));
 }
 
-TEST(MakeOffset, EmpiricalRaisesThePriorToTau) {
+TEST(MakeCorrection, EmpiricalRaisesThePriorToTau) {
   CorrectionOptions options;
   options.method = Method::kEmpirical;
   options.tau = 1.5;
@@ -119,7 +119,7 @@ TEST(MakeOffset, EmpiricalRaisesThePriorToTau) {
               centred({-1.5 * std::log(80.0), -1.5 * std::log(20.0)}));
 }
 
-TEST(MakeOffset, EmpiricalTakesTheTrainingOffsetOut) {
+TEST(MakeCorrection, EmpiricalTakesTheTrainingOffsetOut) {
   ClassPrior prior = prior_of({0.5, 0.5}, {80, 20});
   prior.settings.training_offset = {std::log(0.8), std::log(0.2)};  // trained with la:1
   CorrectionOptions options;
@@ -127,7 +127,7 @@ TEST(MakeOffset, EmpiricalTakesTheTrainingOffsetOut) {
   expect_near(delta(prior, options), {0, 0});
 }
 
-TEST(MakeOffset, EmpiricalNeedsCounts) {
+TEST(MakeCorrection, EmpiricalNeedsCounts) {
   CorrectionOptions options;
   options.method = Method::kEmpirical;
   test::expect_usage({"--method empirical", "--counts"}, [&] {
@@ -135,7 +135,7 @@ TEST(MakeOffset, EmpiricalNeedsCounts) {
   });
 }
 
-TEST(MakeOffset, AimsAtTheTarget) {
+TEST(MakeCorrection, AimsAtTheTarget) {
   CorrectionOptions options;
   options.target = {30, 10};  // any scale
   expect_near(delta(prior_of({0.75, 0.25}), options), {0, 0});
@@ -143,14 +143,14 @@ TEST(MakeOffset, AimsAtTheTarget) {
   expect_near(delta(prior_of({0.5, 0.5}), options), centred({0, std::log(3.0)}));
 }
 
-TEST(MakeOffset, RulesOutClassesOfTargetZero) {
+TEST(MakeCorrection, RulesOutClassesOfTargetZero) {
   CorrectionOptions options;
   options.target = {0.5, 0, 0.5};
   expect_near(delta(prior_of({0.6, 0.3, 0.1}), options),
               centred({-std::log(0.6), -kInf, -std::log(0.1)}));
 }
 
-TEST(MakeOffset, RefusesATargetThatLeavesNoClass) {
+TEST(MakeCorrection, RefusesATargetThatLeavesNoClass) {
   CorrectionOptions options;
   options.target = {0, 1};
   test::expect_bad_data({"target is 0 for every class that can be corrected"}, [&] {
@@ -158,7 +158,7 @@ TEST(MakeOffset, RefusesATargetThatLeavesNoClass) {
   });
 }
 
-TEST(MakeOffset, RefusesBadTargets) {
+TEST(MakeCorrection, RefusesBadTargets) {
   const auto refuse = [](Values target, const char* word) {
     CorrectionOptions options;
     options.target = std::move(target);
@@ -171,7 +171,7 @@ TEST(MakeOffset, RefusesBadTargets) {
   refuse({0, 0}, "all values are 0");
 }
 
-TEST(MakeOffset, RefusesStrengthAndTauThatAreNoNumbers) {
+TEST(MakeCorrection, RefusesStrengthAndTauThatAreNoNumbers) {
   for (const double strength : {-1.0, kNaN, kInf}) {
     CorrectionOptions options;
     options.strength = strength;
@@ -182,7 +182,7 @@ TEST(MakeOffset, RefusesStrengthAndTauThatAreNoNumbers) {
   test::expect_usage({"--tau"}, [&] { delta(prior_of({0.5, 0.5}), options); });
 }
 
-TEST(MakeOffset, LeavesClassesWithoutImagesAndExcludedOnesAlone) {
+TEST(MakeCorrection, LeavesClassesWithoutImagesAndExcludedOnesAlone) {
   ClassPrior prior = prior_of({0.8, kNaN, 0.2, kNaN}, {60, 0, 20, 20});
   prior.settings.excluded = {3};
   prior.settings.training_offset[1] = -kInf;
@@ -198,32 +198,32 @@ TEST(MakeOffset, LeavesClassesWithoutImagesAndExcludedOnesAlone) {
   }
 }
 
-TEST(MakeOffset, CapsFlooredClassesAtTheLargestMeasuredOne) {
+TEST(MakeCorrection, CapsFlooredClassesAtTheLargestMeasuredOne) {
   ClassPrior prior = prior_of({0.7, 0.2, 0.0999, 0.0001});
   prior.floored = {3};
-  const LogOffset offset = make_offset(prior, {});
+  const LogOffset offset = make_correction(prior, {}).offset;
   EXPECT_EQ(offset.capped, Classes{3});
   EXPECT_EQ(offset.delta[3], offset.delta[2]);
   EXPECT_NEAR(std::accumulate(offset.delta.begin(), offset.delta.end(), 0.0), 0, 1e-14);
 }
 
-TEST(MakeOffset, CapsOnlyWhatExceeds) {
+TEST(MakeCorrection, CapsOnlyWhatExceeds) {
   ClassPrior prior = prior_of({0.7, 0.2, 0.1});
   prior.floored = {0};
-  EXPECT_TRUE(make_offset(prior, {}).capped.empty());
+  EXPECT_TRUE(make_correction(prior, {}).offset.capped.empty());
   prior.floored = {2};
   CorrectionOptions options;
   options.target = {1, 1, 0};
-  EXPECT_TRUE(make_offset(prior, options).capped.empty());
-  EXPECT_EQ(make_offset(prior, options).delta[2], -kInf);
+  EXPECT_TRUE(make_correction(prior, options).offset.capped.empty());
+  EXPECT_EQ(make_correction(prior, options).offset.delta[2], -kInf);
 }
 
-TEST(MakeOffset, CapsNothingWhereTheEmpiricalPriorIsUsed) {
+TEST(MakeCorrection, CapsNothingWhereTheEmpiricalPriorIsUsed) {
   ClassPrior prior = prior_of({0.9, 0.1}, {90, 10});
   prior.floored = {1};
   CorrectionOptions options;
   options.method = Method::kEmpirical;
-  EXPECT_TRUE(make_offset(prior, options).capped.empty());
+  EXPECT_TRUE(make_correction(prior, options).offset.capped.empty());
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "correction/posterior_steps.hpp"
+#include "p2p/evidence.hpp"
+
+namespace p2p::correction {
+
+/// Sums over labelled rows n of class y_n, with p = softmax(x_n).
+struct LabelledSums {
+  std::vector<std::int64_t> rows;  ///< [C] rows of class c
+  std::vector<std::int64_t>
+      hits;                  ///< [C] rows of class c whose largest x, lowest index first, is c
+  std::vector<double> loss;  ///< [C] sum over rows of class c of -log p_c, each at most -log 1e-38
+  std::vector<double> loss_squared;  ///< [C] sum of the squares of the same
+  std::vector<double> posterior;     ///< [C] sum_n w_{y_n} p_c
+  std::vector<double> slope;  ///< [C] sum_n w_{y_n} (p_c - [y_n = c]) z_nc / T: derivative of the
+                              ///< weighted loss by scale_c. Masked scores add nothing
+};
+
+/// Row weights and what to compute.
+struct LabelledPass {
+  std::vector<double> class_weights = {};  ///< [C]; empty: ones. Only for posterior and slope
+  bool gradient = false;                   ///< fill posterior and slope
+};
+
+/// One pass in float64, O(N C); memory O(C * threads). Same bits for any number of threads. Rows
+/// whose label is negative or the ignored one are left out; scores of probabilities count as their
+/// logarithms. Error{kBadData}: labels missing, of another length or out of range (row named), a
+/// bad row, scores beyond 1e9 when a gradient is wanted, no labelled row.
+LabelledSums labelled_pass(const EvidenceRows& rows, std::int64_t classes, const Affine& affine,
+                           const LabelledPass& pass, const Evidence& evidence);
+
+}  // namespace p2p::correction
