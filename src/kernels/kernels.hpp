@@ -26,7 +26,7 @@ struct SoftmaxParams {
   const double* offset = nullptr;     ///< [C], finite or -inf, or null for zeros
   const float* offset_f32 = nullptr;  ///< the same rounded; null exactly when `offset` is
   bool probabilities = false;
-  const double* scale = nullptr;  ///< [C], finite, or null for ones
+  const double* scale = nullptr;  ///< [C], or null for ones; inv_temperature * scale[c] is finite
 };
 
 /// Per-row facts of the *raw* input, for checks one level up. Any pointer may not be null; each has
@@ -62,9 +62,9 @@ std::int64_t softmax_rows(const void* scores, DType dtype, std::int64_t rows, st
                           const SoftmaxParams& params, bool log_out, double* out,
                           const RowFacts& facts) noexcept;
 
-/// out[i,c] = scores[i,c] * inv_temperature + offset[c] in `dtype`, rounded once (f16 and bf16
-/// through f32). Ignores `probabilities`. In place (out == scores) is allowed. Facts and return
-/// value as above. O(rows * C).
+/// out[i,c] = scores[i,c] * inv_temperature * scale[c] + offset[c] in `dtype`, rounded once (f16
+/// and bf16 through f32). Ignores `probabilities`. In place (out == scores) is allowed. Facts and
+/// return value as above. O(rows * C).
 std::int64_t add_offset(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
                         const SoftmaxParams& params, void* out, const RowFacts& facts) noexcept;
 

@@ -36,9 +36,13 @@ float fact(double value) noexcept {
   return static_cast<float>(value);
 }
 
-/// s * inv_temperature + offset[c], kept finite for a finite s and offset.
+/// s * inv_temperature * scale[c] + offset[c], kept finite for a finite s and offset; -inf for an s
+/// of -inf.
 double affine(double s, const SoftmaxParams& params, std::int64_t c) noexcept {
-  double x = s * params.inv_temperature;
+  if (s == -kInfinity) return s;
+  const double scale = params.scale == nullptr ? 1.0 : params.scale[c];
+  double x = s * (params.inv_temperature * scale);
+  if (std::isfinite(s)) x = std::clamp(x, -kLargest, kLargest);
   if (params.offset != nullptr) x += params.offset[c];
   if (std::isfinite(s) && (params.offset == nullptr || std::isfinite(params.offset[c]))) {
     x = std::clamp(x, -kLargest, kLargest);

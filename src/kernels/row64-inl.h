@@ -32,7 +32,16 @@ HWY_INLINE V64 Exponent(D64 d, V64 raw, const SoftmaxParams& params, int64_t c, 
   if (params.probabilities) {
     x = hn::IfThenElse(hn::Eq(raw, hn::Zero(d)), hn::Set(d, -kInfinity64), hn::Log(d, raw));
   }
-  x = hn::Mul(x, hn::Set(d, params.inv_temperature));
+  if (params.scale == nullptr) {
+    x = hn::Mul(x, hn::Set(d, params.inv_temperature));
+  } else {
+    // -inf times a scale of 0 would be NaN, times a negative one +inf.
+    const V64 largest = hn::Set(d, std::numeric_limits<double>::max());
+    const V64 scale =
+        hn::Mul(hn::Set(d, params.inv_temperature), LoadPartF64(d, params.scale + c, n));
+    const V64 scaled = hn::Min(hn::Max(hn::Mul(x, scale), hn::Neg(largest)), largest);
+    x = hn::IfThenElse(hn::Eq(x, hn::Set(d, -kInfinity64)), x, scaled);
+  }
   if (params.offset != nullptr) x = hn::Add(x, LoadPartF64(d, params.offset + c, n));
   return hn::Min(x, hn::Set(d, std::numeric_limits<double>::max()));
 }

@@ -99,7 +99,7 @@ HWY_INLINE Offsets MeasureOffsets(const SoftmaxSumCall& call) {
 /// offset below 16 (or below 8, twice, when there is a temperature) 2^-21, and a posterior has both
 /// errors twice, its own and that of the largest class.
 HWY_INLINE bool FitsF32(const SoftmaxSumCall& call, const Offsets& offsets) {
-  if (call.dtype == DType::kF64) return false;
+  if (call.dtype == DType::kF64 || call.params.scale != nullptr) return false;
   const double scale = call.params.inv_temperature;
   if (scale == 1.0) return offsets.reach <= 16.0;
   return P2P_NATIVE_FMA && !call.params.probabilities && scale >= 1e-6 && scale <= 1e6 &&

@@ -37,6 +37,50 @@ TEST_P(AddOffset, GivesTheBitsOfTheReferenceForEveryTypeAndWidth) {
   }
 }
 
+TEST_P(AddOffset, GivesTheBitsOfTheReferenceWithScales) {
+  for (const DType dtype : kTypes) {
+    for (const std::int64_t classes : kWidths) {
+      const std::int64_t rows = classes > 100 ? 2 : 5;
+      const std::vector<double> scales = mixed_scales(classes);
+      Scores scores = Scores::normal(dtype, rows, classes, 5.0);
+      if (classes > 1) scores.set(1, classes - 1, -kInfinity);
+      const Offsets offsets = Offsets::uniform(classes, -9.0, 9.0);
+      for (const SoftmaxParams& params :
+           {with_scale({}, scales), with_scale(offsets.params(0.7), scales)}) {
+        std::vector<char> out(scores.bytes()), expected(scores.bytes());
+        Facts facts(rows), expected_facts(rows);
+        ASSERT_EQ(
+            add_offset(scores.data(), dtype, rows, classes, params, out.data(), facts.pointers()),
+            -1);
+        reference::add_offset(scores.data(), dtype, rows, classes, params, expected.data(),
+                              expected_facts.pointers());
+        ASSERT_EQ(out, expected) << dtype_name(dtype) << " " << classes;
+        ASSERT_EQ(facts.max, expected_facts.max);
+      }
+    }
+  }
+}
+
+TEST_P(AddOffset, KeepsMinusInfinityWhateverTheScale) {
+  for (const DType dtype : kTypes) {
+    Scores scores(dtype, 1, 21);
+    scores.fill_row(0, 1.0);
+    std::vector<double> scales(21, 3.0);
+    for (const std::int64_t c : {2, 7, 20}) scores.set(0, c, -kInfinity);
+    scales[2] = 0;
+    scales[7] = -2;
+    std::vector<char> out(scores.bytes());
+    Facts facts(1);
+    ASSERT_EQ(add_offset(scores.data(), dtype, 1, 21, with_scale({}, scales), out.data(),
+                         facts.pointers()),
+              -1);
+    for (std::int64_t c = 0; c < 21; ++c) {
+      const bool masked = c == 2 || c == 7 || c == 20;
+      EXPECT_EQ(reference::load(out.data(), dtype, c), masked ? -kInfinity : 3.0) << c;
+    }
+  }
+}
+
 TEST_P(AddOffset, WorksInPlace) {
   Scores scores = Scores::normal(DType::kF16, 3, 33, 5.0);
   const Offsets offsets = Offsets::uniform(33, -1.0, 1.0);
@@ -72,6 +116,12 @@ TEST_P(AddOffset, StaysInsideItsMemory) {
       Facts facts(3);
       EXPECT_EQ(add_offset(in.at_end(), dtype, 3, classes, offsets.params(), out.at_end(),
                            facts.pointers()),
+                -1);
+      const GuardedMemory scales(static_cast<std::size_t>(classes) * sizeof(double));
+      std::memcpy(scales.at_end(), offsets.f64.data(), offsets.f64.size() * sizeof(double));
+      SoftmaxParams params = offsets.params();
+      params.scale = reinterpret_cast<const double*>(scales.at_end());
+      EXPECT_EQ(add_offset(in.at_end(), dtype, 3, classes, params, out.at_end(), facts.pointers()),
                 -1);
     }
   }

@@ -151,6 +151,21 @@ struct Offsets {
   std::vector<float> f32;
 };
 
+/// Scales of either sign, and a zero.
+inline std::vector<double> mixed_scales(std::int64_t classes) {
+  std::mt19937 generator(4);
+  std::uniform_real_distribution<double> distribution(-0.5, 2.0);
+  std::vector<double> scales(static_cast<std::size_t>(classes));
+  for (double& scale : scales) scale = distribution(generator);
+  scales[scales.size() / 3] = 0;
+  return scales;
+}
+
+inline SoftmaxParams with_scale(SoftmaxParams params, const std::vector<double>& scales) {
+  params.scale = scales.data();
+  return params;
+}
+
 struct Facts {
   explicit Facts(std::int64_t rows)
       : max(static_cast<std::size_t>(rows)), sum(static_cast<std::size_t>(rows)) {}

@@ -47,6 +47,19 @@ TEST(Reference, SoftmaxRowsAgreesWithTheLibrary) {
   }
 }
 
+TEST(Reference, ScalesMultiplyTheScoresBeforeTheOffsetIsAdded) {
+  const std::vector<double> scores = {1.0, 2.0, -3.0, -kInfinity, -kInfinity};
+  const std::vector<double> scales = {2.0, 0.0, -1.0, 0.0, -1.0};
+  const Offsets offsets({0.25, 0.5, 0.0, 1.0, 1.0});
+  std::vector<double> out(5);
+  Facts facts(1);
+  ASSERT_EQ(
+      reference::add_offset(scores.data(), DType::kF64, 1, 5,
+                            with_scale(offsets.params(0.5), scales), out.data(), facts.pointers()),
+      -1);
+  EXPECT_EQ(out, (std::vector<double>{1.25, 0.5, 1.5, -kInfinity, -kInfinity}));
+}
+
 TEST(Reference, ProbabilitiesAreTheirOwnPosteriorsAndShiftWithOffsets) {
   const std::vector<double> scores = {0.2, 0.8, 0.0};
   const Offsets offsets({std::log(4.0), 0.0, 5.0});

@@ -56,6 +56,47 @@ TEST_P(SoftmaxRows, KeepsItsToleranceForEveryTypeWidthAndParameter) {
   }
 }
 
+TEST_P(SoftmaxRows, KeepsItsToleranceWithScales) {
+  for (const DType dtype : kTypes) {
+    for (const std::int64_t classes : kWidths) {
+      const std::int64_t rows = classes > 100 ? 2 : 5;
+      const std::vector<double> scales = mixed_scales(classes);
+      Scores scores = Scores::normal(dtype, rows, classes, 5.0);
+      if (classes > 1) scores.set(1, classes / 3, -kInfinity);
+      const Offsets offsets = Offsets::uniform(classes, -9.0, 9.0);
+      expect_rows_near_reference(scores, with_scale({}, scales));
+      expect_rows_near_reference(scores, with_scale(offsets.params(0.7), scales));
+      Scores probabilities = Scores::probabilities(dtype, rows, classes);
+      if (classes > 1) probabilities.set(1, classes / 3, 0.0);
+      expect_rows_near_reference(probabilities, with_scale(offsets.params(0.7, true), scales));
+    }
+  }
+}
+
+TEST_P(SoftmaxRows, MaskedClassesStayZeroWhateverTheScale) {
+  for (const DType dtype : kTypes) {
+    for (const bool probabilities : {false, true}) {
+      Scores scores(dtype, 1, 19);
+      scores.fill_row(0, 0.25);
+      std::vector<double> scales(19, 1.0);
+      for (const std::int64_t c : {4, 9, 18}) {
+        scores.set(0, c, probabilities ? 0.0 : -kInfinity);
+      }
+      scales[4] = 0;
+      scales[18] = -1;
+      SoftmaxParams params = with_scale({}, scales);
+      params.probabilities = probabilities;
+      std::vector<double> p(19);
+      Facts facts(1);
+      ASSERT_EQ(
+          softmax_rows(scores.data(), dtype, 1, 19, params, false, p.data(), facts.pointers()), -1);
+      for (std::size_t c = 0; c < 19; ++c) {
+        EXPECT_NEAR(p[c], c == 4 || c == 9 || c == 18 ? 0.0 : 1.0 / 16, 1e-15) << c;
+      }
+    }
+  }
+}
+
 TEST_P(SoftmaxRows, MaskedClassesAreExactlyZero) {
   Scores scores = Scores::normal(DType::kF32, 1, 19, 3.0);
   scores.set(0, 4, -kInfinity);
@@ -127,7 +168,9 @@ TEST_P(ArgmaxRows, AgreesWithTheReferenceForEveryTypeWidthAndParameter) {
       const std::int64_t rows = classes > 100 ? 3 : 20;
       const Scores scores = Scores::normal(dtype, rows, classes, 5.0);
       const Offsets offsets = Offsets::uniform(classes, -9.0, 9.0);
-      for (const SoftmaxParams& params : {SoftmaxParams{}, offsets.params(0.7)}) {
+      const std::vector<double> scales = mixed_scales(classes);
+      for (const SoftmaxParams& params :
+           {SoftmaxParams{}, offsets.params(0.7), with_scale(offsets.params(0.7), scales)}) {
         std::vector<std::int64_t> labels(static_cast<std::size_t>(rows)), expected(labels);
         Facts facts(rows);
         ASSERT_EQ(argmax_rows(scores.data(), dtype, rows, classes, params, labels.data(),
@@ -164,6 +207,21 @@ TEST_P(ArgmaxRows, NeverPicksAMaskedClass) {
   Facts facts(1);
   argmax_rows(scores.data(), DType::kF16, 1, 11, offsets.params(), &label, facts.pointers());
   EXPECT_NE(label, 3);
+}
+
+TEST_P(ArgmaxRows, NeverPicksAMaskedClassWhateverTheScale) {
+  for (const double scale : {-3.0, 0.0}) {
+    Scores scores(DType::kF32, 1, 11);
+    scores.fill_row(0, -5.0);
+    scores.set(0, 3, -kInfinity);
+    std::vector<double> scales(11, 1.0);
+    scales[3] = scale;
+    std::int64_t label = -1;
+    Facts facts(1);
+    argmax_rows(scores.data(), DType::kF32, 1, 11, with_scale({}, scales), &label,
+                facts.pointers());
+    EXPECT_EQ(label, 0);
+  }
 }
 
 TEST_P(ArgmaxRows, NamesTheFirstRefusedRow) {

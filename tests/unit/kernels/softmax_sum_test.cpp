@@ -159,6 +159,45 @@ TEST_P(SoftmaxSum, KeepsItsToleranceWithOffsetsTemperatureAndWeights) {
   }
 }
 
+TEST_P(SoftmaxSum, KeepsItsToleranceWithScales) {
+  for (const DType dtype : kTypes) {
+    for (const std::int64_t classes : kWidths) {
+      const std::int64_t rows = classes > 100 ? 5 : 21;
+      const std::vector<double> scales = mixed_scales(classes);
+      Scores scores = Scores::normal(dtype, rows, classes, 6.0);
+      if (classes > 1) scores.set(1, classes / 3, -kInfinity);
+      const Offsets offsets = Offsets::uniform(classes, -5.0, 5.0);
+      expect_near_reference(scores, {with_scale({}, scales), std::nullopt, std::nullopt});
+      expect_near_reference(scores,
+                            {with_scale(offsets.params(0.3), scales), std::nullopt, std::nullopt});
+      const Scores probabilities = Scores::probabilities(dtype, rows, classes);
+      expect_near_reference(probabilities, {with_scale(offsets.params(1.0, true), scales),
+                                            std::nullopt, std::nullopt});
+    }
+  }
+}
+
+TEST_P(SoftmaxSum, MaskedClassesGetNothingWhateverTheScale) {
+  for (const DType dtype : kTypes) {
+    for (const std::int64_t classes : kWidths) {
+      if (classes < 3) continue;
+      Scores scores = Scores::normal(dtype, 20, classes, 3.0);
+      std::vector<double> scales(static_cast<std::size_t>(classes), 1.5);
+      scales.front() = 0;
+      scales.back() = -1;
+      for (std::int64_t i = 0; i < 20; ++i) {
+        scores.set(i, 0, -kInfinity);
+        scores.set(i, classes - 1, -kInfinity);
+      }
+      const Result result =
+          Result::of(scores, {with_scale({}, scales), std::nullopt, std::nullopt});
+      ASSERT_EQ(result.returned, -1) << dtype_name(dtype) << " " << classes;
+      EXPECT_EQ(result.sum.front(), 0.0);
+      EXPECT_EQ(result.sum.back(), 0.0);
+    }
+  }
+}
+
 TEST_P(SoftmaxSum, KeepsItsToleranceForProbabilities) {
   for (const DType dtype : kTypes) {
     for (const std::int64_t classes : kWidths) {
