@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "command.hpp"
+#include "correction_options.hpp"
 #include "p2p/correction.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
@@ -22,24 +23,12 @@ struct Options {
   ScoreOptions scores;
   std::string prior;
   std::string out;
-  std::string method = "p2p";
-  std::string target = "uniform";
   std::string output;
-  double tau = 1;
-  double strength = 1;
+  std::vector<std::string> second;
+  EvidenceArguments evidence;
+  CorrectionArguments correction;
   OutputOptions words;
 };
-
-std::vector<double> read_target(const Options& options, const ClassPrior& prior) {
-  if (options.target == "uniform") return {};
-  if (options.target != "empirical") return read_shares(options.target, prior.n_classes());
-  if (prior.empirical.empty()) {
-    throw_usage(
-        "--target empirical needs the training counts, but the prior holds none; estimate it with "
-        "--counts");
-  }
-  return prior.empirical;
-}
 
 // Shape of the corrected scores: files are joined along their first axis.
 SinkSpec sink_spec(const OpenedScores& scores, const Options& options, OutputKind output) {
@@ -70,6 +59,19 @@ SinkSpec sink_spec(const OpenedScores& scores, const Options& options, OutputKin
   return spec;
 }
 
+Correction find_correction(const Options& options, const ClassPrior& prior) {
+  CorrectionOptions correction = method_options(options.correction, prior);
+  correction.method = find_method(options.correction.method);
+  correction.strength = *parse_strength(options.correction.strength);
+  OpenedEvidence opened(options.evidence, options.scores,
+                        {"'" + options.prior + "'", prior.settings.classes}, options.words.threads);
+  Progress progress(fmt::format("{}, at most {} rounds", options.correction.method,
+                                options.correction.max_rounds),
+                    0, !options.words.quiet);
+  opened.evidence().rows_done = progress.rows_done();
+  return make_correction(prior, correction, opened.evidence());
+}
+
 void run(const Options& options) {
   if (options.words.json && options.out == "-") {
     throw_usage("--json and -o - both want standard output; write the scores to a file");
@@ -77,23 +79,21 @@ void run(const Options& options) {
   std::vector<std::string> inputs = options.scores.scores;
   inputs.push_back(options.prior);
   if (!options.scores.classes.empty()) inputs.push_back(options.scores.classes);
-  if (options.target != "uniform" && options.target != "empirical") {
-    inputs.push_back(options.target);
+  inputs.insert(inputs.end(), options.second.begin(), options.second.end());
+  for (std::string& file : input_files(options.evidence, options.correction)) {
+    inputs.push_back(std::move(file));
   }
   refuse_overwriting(options.out, inputs);
 
   const ClassPrior prior = load_prior(options.prior);
-  OpenedScores scores = open(options.scores, {"'" + options.prior + "'", prior.settings.classes});
+  const NamedClasses known{"'" + options.prior + "'", prior.settings.classes};
+  OpenedScores scores = open(options.scores, known);
   if (!scores.excluded.empty() && scores.excluded != prior.settings.excluded) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
-  CorrectionOptions correction;
-  correction.method = find_method(options.method);
-  correction.tau = options.tau;
-  correction.target = read_target(options, prior);
-  correction.strength = options.strength;
-  const LogOffset offset = make_correction(prior, correction).offset;
+  const Correction correction = find_correction(options, prior);
+  const LogOffset& offset = correction.offset;
 
   ApplyOptions apply;
   apply.kind = scores.kind;
@@ -103,6 +103,14 @@ void run(const Options& options) {
   const SinkSpec spec = sink_spec(scores, options, apply.output);
   apply.dtype = spec.dtype;
   apply.threads = options.words.threads;
+  std::optional<OpenedScores> second;
+  if (!options.second.empty()) {
+    ScoreOptions like = options.scores;
+    like.scores = options.second;
+    second.emplace(open(like, known));
+    apply.second = &second->set;
+    apply.second_kind = second->kind;
+  }
   const auto sink = create_sink(options.out, spec);
   {
     Progress progress("correct", scores.set.rows(), !options.words.quiet);
@@ -114,6 +122,7 @@ void run(const Options& options) {
   note_kind(options.words, scores);
   for (const std::string& missing : missing_parts(prior))
     warn("the prior is incomplete: " + missing);
+  for (const std::string& warning : correction.warnings) warn(warning);
   if (scores.set.dtype() == DType::kBF16 && spec.dtype == DType::kF32) {
     note(options.words,
          "NumPy has no bfloat16, so the scores were widened to float32; .safetensors keeps "
@@ -130,20 +139,23 @@ void run(const Options& options) {
     json["output"] = options.out;
     json["n_rows"] = scores.set.rows();
     json["n_classes"] = scores.set.classes();
-    json["method"] = options.method;
-    json["target"] = options.target;
-    json["strength"] = options.strength;
-    if (options.method == "empirical") json["tau"] = options.tau;
+    json["method"] = options.correction.method;
+    json["target"] = options.correction.target;
+    json["strength"] = *parse_strength(options.correction.strength);
+    if (options.correction.method == "empirical" || options.correction.method == "gala") {
+      json["tau"] = options.correction.tau;
+    }
+    if (options.correction.method == "drops") json["eps"] = options.correction.eps;
     json["input_kind"] = kind_name(scores.kind);
     json["input_kind_assumed"] = scores.kind_assumed;
     json["output_kind"] =
         options.output.empty() ? std::string(kind_name(scores.kind)) : options.output;
     json["dtype"] = dtype_name(spec.dtype);
-    json.update(report::offset_json(offset));
+    json.update(report::correction_json(correction));
     print_json(json);
   } else if (options.out != "-") {
     note(options.words, fmt::format("{} corrected rows ({}) written to '{}'", scores.set.rows(),
-                                    options.method, options.out));
+                                    options.correction.method, options.out));
   }
 }
 
@@ -162,21 +174,13 @@ void add_correct(CLI::App& app) {
                    "corrected scores: .npy, .npz, .safetensors, .csv, or - (.npy on stdout)")
       ->required()
       ->type_name("OUT");
-  verb->add_option("--method", options->method,
-                   "p2p (measured), empirical (class frequencies) or none (identity)")
-      ->type_name("METHOD")
-      ->capture_default_str();
-  verb->add_option("--tau", options->tau,
-                   "exponent of the class frequencies, for --method empirical")
-      ->type_name("T")
-      ->capture_default_str();
-  verb->add_option("--target", options->target,
-                   "prior to aim at: uniform, empirical, or a file of counts or probabilities")
-      ->type_name("TARGET")
-      ->capture_default_str();
-  verb->add_option("--strength", options->strength, "share of the correction; 0 is the identity")
-      ->type_name("A")
-      ->capture_default_str();
+  add_correction_options(*verb, options->correction);
+  add_evidence_options(*verb, options->evidence);
+  verb->add_option("--second", options->second,
+                   "scores of a second, zero-shot model for the same rows as SCORES (gla)")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
   verb->add_option("--output", options->output,
                    "logits, probs, log-probs or labels (default: as the input)")
       ->check(CLI::IsMember(kOutputs))

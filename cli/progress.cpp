@@ -37,8 +37,11 @@ void Progress::show() {
        wait = kEvery) {
     const auto done = rows_done_.load(std::memory_order_relaxed);
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    const double percent = 100.0 * static_cast<double>(done) / static_cast<double>(total_);
-    fmt::print(stderr, "\r{}  {:3.0f} %  {:.3g} rows/s   ", verb_, percent,
+    const std::string share = total_ > 0
+                                  ? fmt::format("{:3.0f} %", 100.0 * static_cast<double>(done) /
+                                                                 static_cast<double>(total_))
+                                  : fmt::format("{:.3g} rows", static_cast<double>(done));
+    fmt::print(stderr, "\r{}  {}  {:.3g} rows/s   ", verb_, share,
                static_cast<double>(done) / seconds);
     std::fflush(stderr);
     shown = true;

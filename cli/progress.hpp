@@ -10,7 +10,7 @@
 namespace p2p::cli {
 
 /// One live line on stderr, "verb  42 %  1.2 M rows/s", only when stderr is a terminal and words
-/// are wanted.
+/// are wanted. With a total of 0, which nobody knows, "verb  3.4e6 rows  1.2 M rows/s".
 class Progress {
  public:
   Progress(std::string verb, std::int64_t total_rows, bool wanted);

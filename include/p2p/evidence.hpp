@@ -17,7 +17,7 @@ struct EvidenceRows {
   ScoreKind kind = ScoreKind::kLogits;  ///< never kAuto
   bool kind_stated = false;       ///< the user said so: logits may then look like probabilities
   LabelSource* labels = nullptr;  ///< of the same rows, or null
-  std::optional<std::int64_t> ignore_index;  ///< label value of rows to leave out
+  std::optional<std::int64_t> ignore_index = {};  ///< label value of rows to leave out
 };
 
 /// Everything a correction may use beside the prior. Rows that are not given stay null.

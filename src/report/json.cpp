@@ -8,6 +8,11 @@ namespace p2p::report {
 namespace {
 
 Json real(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json reals(const std::vector<double>& values) {
+  Json out = Json::array();
+  for (const double value : values) out.push_back(real(value));
+  return out;
+}
 Json pair(const Interval& interval) {
   return Json::array({real(interval.low), real(interval.high)});
 }
@@ -118,12 +123,29 @@ Json inspection_json(const ClassPrior& prior, const PriorInspection& inspection,
 }
 
 Json offset_json(const LogOffset& offset) {
-  Json delta = Json::array();
-  for (const double d : offset.delta) delta.push_back(real(d));
   Json out;
-  out["delta"] = delta;
+  out["delta"] = reals(offset.delta);
+  if (!offset.scale.empty()) out["scale"] = reals(offset.scale);
   out["temperature"] = offset.temperature;
+  if (offset.second_temperature) out["second_temperature"] = *offset.second_temperature;
   out["capped"] = offset.capped;
+  return out;
+}
+
+Json correction_json(const Correction& correction) {
+  Json out = offset_json(correction.offset);
+  out["residual"] = reals(correction.residual);
+  out["target_prior"] = reals(correction.target);
+  Json rounds = Json::array();
+  for (const Round& round : correction.rounds) {
+    Json entry;
+    entry["change"] = real(round.change);
+    if (round.objective) entry["objective"] = real(*round.objective);
+    rounds.push_back(std::move(entry));
+  }
+  out["rounds"] = std::move(rounds);
+  out["converged"] = correction.converged;
+  out["warnings"] = correction.warnings;
   return out;
 }
 

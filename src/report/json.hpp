@@ -5,7 +5,7 @@
 #include <string>
 
 #include "p2p/class_prior.hpp"
-#include "p2p/correct.hpp"
+#include "p2p/correction.hpp"
 #include "p2p/inspect.hpp"
 #include "p2p/metrics.hpp"
 
@@ -20,6 +20,8 @@ Json inspection_json(const ClassPrior& prior, const PriorInspection& inspection,
 /// Facts of a prior that the verbs making one print.
 Json prior_json(const ClassPrior& prior, const std::string& output);
 Json offset_json(const LogOffset& offset);
+/// The offset and how it was found.
+Json correction_json(const Correction& correction);
 
 /// Name of class c, or its number.
 std::string class_label(const ClassPrior& prior, std::int64_t c);

@@ -1,0 +1,167 @@
+#include "correction_options.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+
+namespace p2p::cli {
+namespace {
+
+constexpr std::string_view kEstimated = "estimated:";
+
+std::string method_names() {
+  std::vector<std::string_view> names;
+  for (const MethodInfo& method : methods()) names.push_back(method.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+bool is_file(const std::string& target) {
+  return target != "uniform" && target != "empirical" && !target.starts_with(kEstimated);
+}
+
+CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<std::string>& files,
+                      const std::string& description) {
+  return verb.add_option(name, files, description)->type_name("FILE")->expected(1)->take_all();
+}
+
+}  // namespace
+
+void add_evidence_options(CLI::App& verb, EvidenceArguments& arguments) {
+  add_list(verb, "--holdout", arguments.holdout,
+           "scores of rows the model was not trained on, as the model makes them; repeat for more");
+  add_list(verb, "--holdout-labels", arguments.holdout_labels, "labels of the held-out rows");
+  add_list(verb, "--unlabelled", arguments.unlabelled,
+           "scores of rows of the target, whose labels nobody knows");
+  add_list(verb, "--holdout-second", arguments.holdout_second,
+           "the held-out rows as a second, zero-shot model scores them (gla)");
+}
+
+void add_method_options(CLI::App& verb, CorrectionArguments& arguments) {
+  verb.add_option("--target", arguments.target,
+                  "prior to aim at: uniform, empirical, a file of counts or probabilities, or "
+                  "estimated:em, map-em, bbse or rlls from --unlabelled")
+      ->type_name("TARGET")
+      ->capture_default_str();
+  verb.add_option("--tau", arguments.tau, "exponent of the prior in empirical and gala")
+      ->type_name("T")
+      ->capture_default_str();
+  verb.add_option("--eps", arguments.eps, "drops: how far from uniform the worst target may lie")
+      ->type_name("E")
+      ->capture_default_str();
+  verb.add_option("--match-to", arguments.match_to,
+                  "match: source (held-out rows and the training prior) or target (unlabelled rows "
+                  "and the target)")
+      ->check(CLI::IsMember({"source", "target"}))
+      ->type_name("WHICH")
+      ->capture_default_str();
+  verb.add_option("--confusion", arguments.confusion,
+                  "bbse and rlls: count mean posteriors (soft) or predictions (hard)")
+      ->check(CLI::IsMember({"soft", "hard"}))
+      ->type_name("KIND")
+      ->capture_default_str();
+  verb.add_option("--max-rounds", arguments.max_rounds, "most passes of an iterative method")
+      ->type_name("N")
+      ->capture_default_str();
+  verb.add_flag("--allow-unconverged", arguments.allow_unconverged,
+                "take the last round when --max-rounds did not suffice");
+}
+
+void add_correction_options(CLI::App& verb, CorrectionArguments& arguments) {
+  verb.add_option("--method", arguments.method,
+                  method_names() + "; or auto: chosen on the labelled held-out rows")
+      ->type_name("METHOD")
+      ->capture_default_str();
+  verb.add_option("--strength", arguments.strength,
+                  "share of the correction; 0 is the identity; auto: chosen on the labelled "
+                  "held-out rows")
+      ->type_name("A")
+      ->capture_default_str();
+  add_method_options(verb, arguments);
+}
+
+std::vector<std::string> input_files(const EvidenceArguments& evidence,
+                                     const CorrectionArguments& correction) {
+  std::vector<std::string> files;
+  for (const auto* list : {&evidence.holdout, &evidence.holdout_labels, &evidence.unlabelled,
+                           &evidence.holdout_second}) {
+    files.insert(files.end(), list->begin(), list->end());
+  }
+  if (is_file(correction.target)) files.push_back(correction.target);
+  return files;
+}
+
+CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior) {
+  CorrectionOptions options;
+  options.tau = arguments.tau;
+  options.eps = arguments.eps;
+  options.match_to = arguments.match_to == "source" ? MatchTo::kSource : MatchTo::kTarget;
+  options.confusion = arguments.confusion == "soft" ? Confusion::kSoft : Confusion::kHard;
+  options.max_rounds = arguments.max_rounds;
+  options.allow_unconverged = arguments.allow_unconverged;
+  if (arguments.target.starts_with(kEstimated)) {
+    options.estimated_target = find_method(arguments.target.substr(kEstimated.size()));
+  } else if (arguments.target == "empirical") {
+    if (prior.empirical.empty()) {
+      throw_usage(
+          "--target empirical needs the training counts, but the prior holds none; estimate it "
+          "with --counts");
+    }
+    options.target = prior.empirical;
+  } else if (arguments.target != "uniform") {
+    options.target = read_shares(arguments.target, prior.n_classes());
+  }
+  return options;
+}
+
+std::optional<double> parse_strength(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    throw_usage(fmt::format("--strength '{}' is neither a number nor auto", text));
+  }
+  return value;
+}
+
+OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOptions& like,
+                               const NamedClasses& known, int threads) {
+  evidence_.threads = threads;
+  evidence_.holdout = open_rows(arguments.holdout, like, known, "--holdout");
+  evidence_.unlabelled = open_rows(arguments.unlabelled, like, known, "--unlabelled");
+  evidence_.holdout_second = open_rows(arguments.holdout_second, like, known, "--holdout-second");
+  if (arguments.holdout_labels.empty()) return;
+  if (arguments.holdout.empty()) {
+    throw_usage("--holdout-labels need the scores of the same rows (--holdout)");
+  }
+  labels_ = open_labels(arguments.holdout_labels);
+  evidence_.holdout.labels = labels_.get();
+  evidence_.holdout.ignore_index = like.ignore_index;
+}
+
+std::int64_t OpenedEvidence::rows() const {
+  std::int64_t rows = 0;
+  for (const auto& scores : scores_) rows += scores->set.rows();
+  return rows;
+}
+
+EvidenceRows OpenedEvidence::open_rows(const std::vector<std::string>& files,
+                                       const ScoreOptions& like, const NamedClasses& known,
+                                       const std::string& option) {
+  if (files.empty()) return {};
+  for (const std::string& file : files) {
+    if (file != "-") continue;
+    throw_usage(option + " - cannot be read again and again; write the rows to a file");
+  }
+  ScoreOptions options = like;
+  options.scores = files;
+  options.exclude.clear();
+  scores_.push_back(std::make_unique<OpenedScores>(open(options, known)));
+  OpenedScores& opened = *scores_.back();
+  return {.scores = &opened.set, .kind = opened.kind, .kind_stated = !opened.kind_assumed};
+}
+
+}  // namespace p2p::cli

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "p2p/correction.hpp"
+#include "p2p/evidence.hpp"
+#include "p2p/label_source.hpp"
+
+/// The options that say which correction is meant and what it may learn from; shared by the verbs
+/// that make one.
+namespace p2p::cli {
+
+/// Files that a method learns from.
+struct EvidenceArguments {
+  std::vector<std::string> holdout, holdout_labels, unlabelled, holdout_second;
+};
+
+struct CorrectionArguments {
+  std::string method = "p2p";
+  std::string target = "uniform";
+  std::string strength = "1";
+  double tau = 1;
+  double eps = CorrectionOptions().eps;
+  std::string match_to = "source";
+  std::string confusion = "soft";
+  int max_rounds = CorrectionOptions().max_rounds;
+  bool allow_unconverged = false;
+};
+
+void add_evidence_options(CLI::App& verb, EvidenceArguments& arguments);
+/// --method and --strength, then what the methods understand.
+void add_correction_options(CLI::App& verb, CorrectionArguments& arguments);
+/// What the methods understand beside --method and --strength: --target, --tau, --eps, ...
+void add_method_options(CLI::App& verb, CorrectionArguments& arguments);
+
+/// All files that the options name, for refuse_overwriting.
+std::vector<std::string> input_files(const EvidenceArguments& evidence,
+                                     const CorrectionArguments& correction);
+
+/// Everything but method and strength. Error{kUsage}: values that are not understood.
+CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior);
+
+/// The number of --strength, or nothing for `auto`.
+std::optional<double> parse_strength(const std::string& text);
+
+/// Evidence with the files it borrows.
+class OpenedEvidence {
+ public:
+  /// `like`: how the scores of the verb are to be understood; the files hold scores of the same
+  /// model. Class names must agree with `known`.
+  OpenedEvidence(const EvidenceArguments& arguments, const ScoreOptions& like,
+                 const NamedClasses& known, int threads);
+
+  [[nodiscard]] Evidence& evidence() { return evidence_; }
+  /// Rows of all files.
+  [[nodiscard]] std::int64_t rows() const;
+
+ private:
+  EvidenceRows open_rows(const std::vector<std::string>& files, const ScoreOptions& like,
+                         const NamedClasses& known, const std::string& option);
+
+  std::vector<std::unique_ptr<OpenedScores>> scores_;
+  std::unique_ptr<LabelSource> labels_;
+  Evidence evidence_;
+};
+
+}  // namespace p2p::cli
