@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kSmallestPosterior = 1e-38;
 constexpr double kLargestScore = 1e9;
+constexpr double kLargestLoss = 1e9;
 
 // The sums of one thread; a block is added up in float64, blocks exactly.
 class Worker {
@@ -24,13 +25,13 @@ class Worker {
          const LabelledPass& pass)
       : kind_(rows.kind),
         classes_(classes),
-        inv_temperature_(1 / affine.temperature),
+        affine_(&affine),
         pass_(&pass),
         steps_(classes, rows.kind, rows.kind_stated, affine),
         reader_(rows.labels, {classes, rows.ignore_index, {}}, pass.class_weights),
         rows_(size()),
         hits_(size()),
-        block_((pass.gradient ? 4 : 2) * size()),
+        block_(pass.gradient ? 5 * size() + 1 : 2 * size()),
         sums_(block_.size()) {}
 
   void take(const Chunk& chunk) {
@@ -40,7 +41,11 @@ class Worker {
       for (std::int64_t i = 0; i < count; ++i) {
         const std::int32_t label = reader_.labels()[first + i];
         if (label < 0) continue;
-        add(chunk, first + i, label, p + i * classes_, scores_.data() + i * classes_);
+        const double* posterior = p + i * classes_;
+        add(label, posterior);
+        if (pass_->gradient) {
+          add_gradient(chunk, first + i, label, posterior, scores_.data() + i * classes_);
+        }
       }
     });
     if (!chunk.last_of_block) return;
@@ -62,10 +67,16 @@ class Worker {
       const auto begin = all.begin() + static_cast<std::ptrdiff_t>(i * size());
       return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(size()));
     };
-    LabelledSums result{rows_, hits_, part(0), part(1), {}, {}};
+    LabelledSums result;
+    result.rows = rows_;
+    result.hits = hits_;
+    result.loss = part(0);
+    result.loss_squared = part(1);
     if (pass_->gradient) {
       result.posterior = part(2);
-      result.slope = part(3);
+      result.residual = part(3);
+      result.slope = part(4);
+      result.weighted_loss = all.back();
     }
     return result;
   }
@@ -73,31 +84,56 @@ class Worker {
  private:
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(classes_); }
 
-  // Row `row` of the chunk, its posteriors and, for a gradient, its scores as logarithms.
-  void add(const Chunk& chunk, std::int64_t row, std::int32_t label, const double* p,
-           const double* z) {
+  void add(std::int32_t label, const double* p) {
     const auto y = static_cast<std::size_t>(label);
     ++rows_[y];
     if (std::max_element(p, p + classes_) - p == label) ++hits_[y];
     const double loss = -std::log(std::max(p[y], kSmallestPosterior));
     block_[y] += loss;
     block_[size() + y] += loss * loss;
-    if (!pass_->gradient) return;
-    const double weight = pass_->class_weights.empty() ? 1 : pass_->class_weights[y];
+  }
+
+  // Row `row` of the chunk, its posteriors and its scores as logarithms.
+  void add_gradient(const Chunk& chunk, std::int64_t row, std::int32_t label, const double* p,
+                    const double* z) {
+    const double weight =
+        pass_->class_weights.empty() ? 1 : pass_->class_weights[static_cast<std::size_t>(label)];
     if (weight == 0) return;
+    const bool masked = exponent(z, label) == -HUGE_VAL;
     double* posterior = block_.data() + 2 * size();
-    double* slope = posterior + size();
+    double* residual = posterior + size();
+    double* slope = residual + size();
     for (std::int64_t c = 0; c < classes_; ++c) {
       if (z[c] == -HUGE_VAL) continue;
       if (std::abs(z[c]) > kLargestScore) {
-        throw_bad_data(fmt::format(
-            "'{}', row {} (counted from 0), class {}: a score of {} cannot be fitted; expected at "
-            "most {} in magnitude",
-            chunk.block->source->name(), chunk.first + row, c, z[c], kLargestScore));
+        throw_bad_data(
+            fmt::format("'{}', row {} (counted from 0), class {}: a score of {:.6g} cannot be "
+                        "fitted; expected at "
+                        "most {:.6g} in magnitude",
+                        chunk.block->source->name(), chunk.first + row, c, z[c], kLargestScore));
       }
       posterior[c] += weight * p[c];
-      slope[c] += weight * (c == label ? p[c] - 1 : p[c]) * z[c] * inv_temperature_;
+      if (masked) continue;
+      const double difference = weight * (c == label ? p[c] - 1 : p[c]);
+      residual[c] += difference;
+      slope[c] += difference * z[c] / affine_->temperature;
     }
+    if (!masked) block_.back() += weight * loss(p, z, label);
+  }
+
+  // -log p_label, also where p_label is too small for a double.
+  [[nodiscard]] double loss(const double* p, const double* z, std::int32_t label) const {
+    if (p[label] > kSmallestPosterior) return -std::log(p[label]);
+    const std::int64_t best = std::max_element(p, p + classes_) - p;
+    const double loss = exponent(z, best) - exponent(z, label) - std::log(p[best]);
+    return std::min(loss, kLargestLoss);
+  }
+
+  [[nodiscard]] double exponent(const double* z, std::int64_t c) const {
+    if (z[c] == -HUGE_VAL) return z[c];
+    const auto at = static_cast<std::size_t>(c);
+    return (affine_->scale.empty() ? 1 : affine_->scale[at]) * z[c] / affine_->temperature +
+           (affine_->offset.empty() ? 0 : affine_->offset[at]);
   }
 
   // The scores of rows [first, first + count) in float64, as logarithms.
@@ -113,12 +149,13 @@ class Worker {
 
   ScoreKind kind_;
   std::int64_t classes_;
-  double inv_temperature_;
+  const Affine* affine_;
   const LabelledPass* pass_;
   PosteriorSteps steps_;
   LabelReader reader_;
   std::vector<std::int64_t> rows_, hits_;
-  std::vector<double> block_;  // loss, loss squared, posterior, slope: [C] each
+  // Loss, loss squared, posterior, residual, slope: [C] each; weighted loss.
+  std::vector<double> block_;
   ExactSums sums_;
   std::vector<double> scores_;
 };
@@ -128,6 +165,12 @@ class Worker {
 LabelledSums labelled_pass(const EvidenceRows& rows, std::int64_t classes, const Affine& affine,
                            const LabelledPass& pass, const Evidence& evidence) {
   ScoreSet& scores = *rows.scores;
+  if (!scores.rewindable()) {
+    throw_bad_data(
+        fmt::format("'{}' can be read only once, but the method reads it again and again; give a "
+                    "file",
+                    scores.sources().front()->name()));
+  }
   demand_same_rows(scores, *rows.labels);
   const ScanOptions scan{evidence.threads, evidence.rows_done};
   std::vector<Worker> workers(static_cast<std::size_t>(scan_workers(scores, scan)),

@@ -15,21 +15,28 @@ struct LabelledSums {
       hits;                  ///< [C] rows of class c whose largest x, lowest index first, is c
   std::vector<double> loss;  ///< [C] sum over rows of class c of -log p_c, each at most -log 1e-38
   std::vector<double> loss_squared;  ///< [C] sum of the squares of the same
-  std::vector<double> posterior;     ///< [C] sum_n w_{y_n} p_c
-  std::vector<double> slope;  ///< [C] sum_n w_{y_n} (p_c - [y_n = c]) z_nc / T: derivative of the
-                              ///< weighted loss by scale_c. Masked scores add nothing
+
+  // Of a gradient pass. A row whose own class is masked (x = -inf) loses as much under any map: it
+  // adds to `posterior`, and to nothing else.
+  std::vector<double> posterior;  ///< [C] sum_n w_{y_n} p_c
+  double weighted_loss = 0;       ///< sum_n w_{y_n} (-log p_{y_n}), not cut at 1e-38 but at 1e9
+  std::vector<double>
+      residual;  ///< [C] sum_n w_{y_n} (p_c - [y_n = c]): derivative of weighted_loss by offset_c
+  std::vector<double> slope;  ///< [C] sum_n w_{y_n} (p_c - [y_n = c]) z_nc / T: derivative of
+                              ///< weighted_loss by scale_c. Masked scores add nothing
 };
 
 /// Row weights and what to compute.
 struct LabelledPass {
-  std::vector<double> class_weights = {};  ///< [C]; empty: ones. Only for posterior and slope
-  bool gradient = false;                   ///< fill posterior and slope
+  std::vector<double> class_weights = {};  ///< [C]; empty: ones. Only for the gradient
+  bool gradient = false;                   ///< fill what belongs to the gradient
 };
 
 /// One pass in float64, O(N C); memory O(C * threads). Same bits for any number of threads. Rows
-/// whose label is negative or the ignored one are left out; scores of probabilities count as their
-/// logarithms. Error{kBadData}: labels missing, of another length or out of range (row named), a
-/// bad row, scores beyond 1e9 when a gradient is wanted, no labelled row.
+/// whose label is the ignored one are left out; scores of probabilities count as their logarithms.
+/// rows.labels may not be null. Error{kBadData}: scores that can be read only once, labels of
+/// another length or out of range (row named), a bad row, scores beyond 1e9 when a gradient is
+/// wanted, no labelled row.
 LabelledSums labelled_pass(const EvidenceRows& rows, std::int64_t classes, const Affine& affine,
                            const LabelledPass& pass, const Evidence& evidence);
 
