@@ -3,6 +3,7 @@
 /// The whole public interface.
 #include "p2p/class_names.hpp"
 #include "p2p/class_prior.hpp"
+#include "p2p/compare.hpp"
 #include "p2p/correct.hpp"
 #include "p2p/correction.hpp"
 #include "p2p/evidence.hpp"
@@ -20,5 +21,7 @@
 #include "p2p/row_source.hpp"
 #include "p2p/score_kind.hpp"
 #include "p2p/simd_target.hpp"
+#include "p2p/sweep.hpp"
+#include "p2p/test_rows.hpp"
 #include "p2p/types.hpp"
 #include "p2p/version.hpp"
