@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "correction/labelled_pass.hpp"
-#include "p2p/evidence.hpp"
+#include "p2p/correction.hpp"
 
 namespace p2p::correction {
 
@@ -12,22 +12,24 @@ namespace p2p::correction {
 struct FitShape {
   bool temperature = false;  ///< one T > 0 for all classes
   bool scale = false;        ///< a scale for each class; not together with temperature
-  bool offset = false;       ///< an offset for each class, but those that are not `free`
+  bool offset = false;       ///< an offset for each class
 };
 
 struct AffineFit {
-  Affine
-      affine;  ///< offset and scale are filled [C] where they were free; mean of the free offsets 0
-  std::vector<Round> rounds;  ///< change: largest component of the gradient of the mean loss;
-                              ///< objective: the mean loss
+  Affine affine;              ///< offset and scale are filled [C] where they were free
+  std::vector<Round> rounds;  ///< change: largest component of the gradient; objective: the mean
+                              ///< loss; of each pass
   bool converged = true;
 };
 
 /// Minimises the mean weighted loss sum_n w_{y_n} (-log softmax(x_n)_{y_n}) / sum_n w_{y_n} over
 /// what is free, from `start`. Convex in (1/T, scale, offset); L-BFGS, one gradient pass a step;
-/// stops when the largest component of the gradient is at most `tolerance`, or at max_rounds.
-/// `free` [C]: classes whose offset and scale may move. A class without weight keeps its offset.
-/// Error as labelled_pass.
+/// stops when the largest component of the gradient by (log T, scale, offset) is at most
+/// `tolerance`, or after max_rounds passes with the point of smallest loss. `free` [C]: classes
+/// whose offset and scale may move; a class without rows of positive weight keeps them. The mean of
+/// the offsets that move stays what it was, so that it is defined against those that do not.
+/// class_weights [C], >= 0. Error as labelled_pass, and Error{kBadData}: no T fits, because the
+/// scores say nothing about the labels; no row of positive weight.
 AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape,
                      Affine start, const std::vector<double>& class_weights,
                      const std::vector<char>& free, double tolerance, int max_rounds,

@@ -82,7 +82,8 @@ void expect_equal(const LabelledSums& sums, const LabelledSums& expected) {
 
 TEST(LabelledPass, AgreesWithPlainLoops) {
   const test::Synthetic rows = sample(700);
-  const Affine affine{.temperature = 1.7, .offset = {0.5, -1, 0.25, 2}};
+  const Affine affine{
+      .temperature = 1.7, .scale = {0.5, 1, 2, -0.25}, .offset = {0.5, -1, 0.25, 2}};
   test::Labelled data(rows.scores, 4, rows.labels);
   expect_equal(labelled_pass(data.rows(), 4, affine, {kWeights, true}, data.evidence()),
                brute_force(rows.scores, rows.labels, 4, affine, kWeights));
@@ -167,9 +168,9 @@ TEST(LabelledPass, CutsALossAtTheSmallestPosterior) {
 
 TEST(LabelledPass, KeepsTheLossOfAGradientWhereThePosteriorUnderflows) {
   test::Labelled data({0, -2000, 1, 3}, 2, {1, 1});
-  const Affine affine{.temperature = 0.5, .offset = {0, 1}};
+  const Affine affine{.temperature = 1, .scale = {3, 2}, .offset = {0, 1}};
   const LabelledSums sums = labelled_pass(data.rows(), 2, affine, {{}, true}, data.evidence());
-  EXPECT_NEAR(sums.weighted_loss, 3999 + std::log1p(std::exp(-5.0)), 1e-9);
+  EXPECT_NEAR(sums.weighted_loss, 3999 + std::log1p(std::exp(-4.0)), 1e-9);
 }
 
 TEST(LabelledPass, SeesNothingToFitInARowWhoseOwnClassIsMasked) {

@@ -1,0 +1,240 @@
+#include "correction/affine_fit.hpp"
+
+#include <LBFGS.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <exception>
+#include <limits>
+
+#include "p2p/error.hpp"
+#include "scan/label_scan.hpp"
+
+namespace p2p::correction {
+namespace {
+
+using Vector = Eigen::VectorXd;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// 1/T may fall to this share of where it started; beyond, the scores count as saying nothing.
+constexpr double kLeastInverse = 1e-6;
+// Where losses differ by less than this share, their difference is rounding; the gradient is not.
+constexpr double kTrustedDifference = 1e-10;
+// Variables are stretched by the root of the weight of their class, but not beyond this.
+constexpr double kLeastShare = 1e-6;
+
+// Thrown out of the solver when the gradient is small enough or the passes are used up.
+struct Done {};
+
+// The mean loss of the rows as a function of the free variables v:
+//   1/T = v_0 / T_start;  scale_c = scale_start + d_c v;  offset_c = offset_start + (P d v)_c,
+// d_c = 1 / sqrt(share of weight of class c), P the projection to mean 0. What the solver is told
+// differs from the loss by a constant: see told().
+class MeanLoss {
+ public:
+  MeanLoss(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape, Affine start,
+           const std::vector<double>& class_weights, const std::vector<char>& free,
+           double tolerance, int max_rounds, const Evidence& evidence)
+      : rows_(rows),
+        classes_(classes),
+        shape_(shape),
+        start_(std::move(start)),
+        tolerance_(tolerance),
+        max_rounds_(max_rounds),
+        evidence_(evidence) {
+    const auto size = static_cast<std::size_t>(classes);
+    if (shape_.scale && start_.scale.empty()) start_.scale.assign(size, 1.0);
+    if (shape_.offset && start_.offset.empty()) start_.offset.assign(size, 0.0);
+    demand_same_rows(*rows.scores, *rows.labels);
+    const std::vector<std::int64_t> count =
+        count_labels(*rows.labels, {classes, rows.ignore_index, {}}, evidence.threads).rows;
+    double total = 0;
+    for (std::size_t c = 0; c < size; ++c) {
+      total += class_weights[c] * static_cast<double>(count[c]);
+    }
+    if (!(total > 0)) {
+      throw_bad_data(fmt::format("'{}' holds no label of a row to fit to; at least one is needed",
+                                 rows.labels->name()));
+    }
+    pass_.gradient = true;
+    pass_.class_weights.resize(size);
+    for (std::size_t c = 0; c < size; ++c) {
+      pass_.class_weights[c] = class_weights[c] / total;
+      const double share = pass_.class_weights[c] * static_cast<double>(count[c]);
+      if (free[c] == 0 || share == 0) continue;
+      moving_.push_back(c);
+      stretch_.push_back(1 / std::sqrt(std::max(share, kLeastShare)));
+    }
+    first_scale_ = shape_.temperature ? 1 : 0;
+    first_offset_ = first_scale_ + (shape_.scale ? moving_.size() : 0);
+    best_ = Vector::Zero(
+        static_cast<Eigen::Index>(first_offset_ + (shape_.offset ? moving_.size() : 0)));
+    if (shape_.temperature) best_[0] = 1;
+  }
+
+  // What LBFGSpp calls.
+  double operator()(const Vector& v, Vector& gradient) {
+    if (shape_.temperature && v[0] < kLeastInverse) return kInfinity;
+    const Affine affine = affine_at(v);
+    reading_ = true;
+    const LabelledSums sums = labelled_pass(rows_, classes_, affine, pass_, evidence_);
+    reading_ = false;
+    const double largest = fill(sums, affine, v, gradient);
+    rounds_.push_back({.change = largest, .objective = sums.weighted_loss});
+    const double value = told(v, sums.weighted_loss, gradient);
+    if (value <= best_told_) {
+      best_ = v;
+      best_gradient_ = gradient;
+      best_told_ = value;
+      best_loss_ = sums.weighted_loss;
+      best_change_ = largest;
+    }
+    if (largest <= tolerance_) {
+      best_ = v;
+      best_change_ = largest;
+      throw Done{};
+    }
+    if (rounds() >= max_rounds_) throw Done{};
+    return value;
+  }
+
+  [[nodiscard]] Affine affine_at(const Vector& v) const {
+    Affine affine = start_;
+    if (shape_.temperature) affine.temperature = start_.temperature / v[0];
+    if (shape_.scale) {
+      for (std::size_t i = 0; i < moving_.size(); ++i) {
+        affine.scale[moving_[i]] += stretch_[i] * at(v, first_scale_ + i);
+      }
+    }
+    if (shape_.offset) {
+      double mean = 0;
+      for (std::size_t i = 0; i < moving_.size(); ++i) {
+        mean += stretch_[i] * at(v, first_offset_ + i);
+      }
+      mean /= static_cast<double>(moving_.size());
+      for (std::size_t i = 0; i < moving_.size(); ++i) {
+        affine.offset[moving_[i]] += stretch_[i] * at(v, first_offset_ + i) - mean;
+      }
+    }
+    return affine;
+  }
+
+  [[nodiscard]] const Vector& best() const { return best_; }
+  [[nodiscard]] double least() const { return best_told_; }
+  // A pass over the rows was begun and not ended: what was thrown is its error.
+  [[nodiscard]] bool reading() const { return reading_; }
+  [[nodiscard]] bool converged() const { return best_change_ <= tolerance_; }
+  [[nodiscard]] int rounds() const { return static_cast<int>(rounds_.size()); }
+  [[nodiscard]] std::vector<Round> take_rounds() { return std::move(rounds_); }
+  // T ran away to infinity.
+  [[nodiscard]] bool says_nothing() const {
+    return shape_.temperature && !converged() && best_[0] < 1e3 * kLeastInverse;
+  }
+
+ private:
+  static double at(const Vector& v, std::size_t i) { return v[static_cast<Eigen::Index>(i)]; }
+
+  // Writes the gradient by v; returns the largest component by (log T, scale, offset).
+  double fill(const LabelledSums& sums, const Affine& affine, const Vector& v,
+              Vector& gradient) const {
+    gradient.setZero(v.size());
+    double largest = 0;
+    if (shape_.temperature) {
+      double slope = 0;
+      for (std::size_t c = 0; c < sums.slope.size(); ++c) {
+        slope += (affine.scale.empty() ? 1 : affine.scale[c]) * sums.slope[c];
+      }
+      largest = std::abs(slope);
+      gradient[0] = slope / v[0];
+    }
+    for (std::size_t i = 0; shape_.scale && i < moving_.size(); ++i) {
+      const double slope = sums.slope[moving_[i]];
+      largest = std::max(largest, std::abs(slope));
+      gradient[static_cast<Eigen::Index>(first_scale_ + i)] = stretch_[i] * slope;
+    }
+    if (!shape_.offset) return largest;
+    double mean = 0;
+    for (const std::size_t c : moving_) mean += sums.residual[c];
+    mean /= static_cast<double>(moving_.size());
+    for (std::size_t i = 0; i < moving_.size(); ++i) {
+      const double slope = sums.residual[moving_[i]] - mean;
+      largest = std::max(largest, std::abs(slope));
+      gradient[static_cast<Eigen::Index>(first_offset_ + i)] = stretch_[i] * slope;
+    }
+    return largest;
+  }
+
+  // The loss, told to the solver as a sum of differences to the best point so far: where a
+  // difference would be rounding noise, it is integrated from the gradients instead.
+  [[nodiscard]] double told(const Vector& v, double loss, const Vector& gradient) const {
+    if (best_told_ == kInfinity) return loss;
+    const double difference = loss - best_loss_;
+    if (std::abs(difference) > kTrustedDifference * std::max(1.0, std::abs(loss))) {
+      return best_told_ + difference;
+    }
+    return best_told_ + 0.5 * (v - best_).dot(gradient + best_gradient_);
+  }
+
+  const EvidenceRows& rows_;
+  std::int64_t classes_;
+  FitShape shape_;
+  Affine start_;
+  double tolerance_;
+  int max_rounds_;
+  const Evidence& evidence_;
+  LabelledPass pass_;
+  std::vector<std::size_t> moving_;  // classes
+  std::vector<double> stretch_;      // of the moving classes
+  std::size_t first_scale_ = 0, first_offset_ = 0;
+  std::vector<Round> rounds_;
+  bool reading_ = false;
+  Vector best_, best_gradient_;
+  double best_told_ = kInfinity, best_loss_ = kInfinity, best_change_ = kInfinity;
+};
+
+}  // namespace
+
+AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape,
+                     Affine start, const std::vector<double>& class_weights,
+                     const std::vector<char>& free, double tolerance, int max_rounds,
+                     const Evidence& evidence) {
+  assert(!(shape.temperature && shape.scale));
+  MeanLoss loss(rows, classes, shape, std::move(start), class_weights, free, tolerance, max_rounds,
+                evidence);
+  LBFGSpp::LBFGSParam<double> parameters;
+  parameters.m = 12;
+  parameters.epsilon = 0;
+  parameters.epsilon_rel = 0;
+  parameters.linesearch = LBFGSpp::LBFGS_LINESEARCH_BACKTRACKING_ARMIJO;
+  parameters.max_linesearch = 40;
+  double before = kInfinity;
+  do {
+    before = loss.least();
+    try {
+      LBFGSpp::LBFGSSolver<double, LBFGSpp::LineSearchBacktracking> solver(parameters);
+      Vector v = loss.best();
+      double value = 0;
+      solver.minimize(loss, v, value);
+    } catch (const Done&) {
+      break;
+    } catch (const std::exception&) {
+      if (loss.reading()) throw;
+      // A line search that found no smaller loss: once more from the best point, by the gradient.
+    }
+  } while (loss.least() < before);
+  if (loss.says_nothing()) {
+    throw_bad_data(fmt::format(
+        "no temperature fits the labels '{}' to the scores '{}': the best is infinite, as if the "
+        "scores said nothing about the classes; check that rows and labels are in the same order",
+        rows.labels->name(), rows.scores->sources().front()->name()));
+  }
+  AffineFit fit;
+  fit.affine = loss.affine_at(loss.best());
+  fit.converged = loss.converged();
+  fit.rounds = loss.take_rounds();
+  return fit;
+}
+
+}  // namespace p2p::correction
