@@ -37,10 +37,12 @@ struct ApplyOptions {
   std::atomic<std::int64_t>* rows_done = nullptr;
 };
 
-/// z' = scale * z / T + delta for every row (plus z2 / T2), written as logits (z' itself),
-/// softmax(z'), log softmax(z') or argmax. Identity offsets leave elements as they are when input
-/// and output kind agree. Does not commit the sink. One pass, O(N C); memory O(C * threads). Error:
-/// a bad row, values beyond the range of float16.
+/// z' = scale * z / T + delta for every row (plus z2 / T2), written as logits (z' itself, up to a
+/// constant of the row where an input holds probabilities), softmax(z'), log softmax(z') or argmax.
+/// -inf in either score is -inf in z'. Identity offsets leave elements as they are when input and
+/// output kind agree. Does not commit the sink. One pass, O(N C); memory O(C * threads).
+/// Error{kUsage}: no second scores where the offset wants them. Error{kBadData}: a bad row, second
+/// scores of other rows or classes, a row whose largest logit the output type cannot hold.
 void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& options, RowSink& sink);
 
 }  // namespace p2p

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <vector>
 
+#include "correction/blended_source.hpp"
 #include "kernels/kernels.hpp"
 #include "p2p/correct.hpp"
 #include "p2p/error.hpp"
@@ -17,12 +19,15 @@ namespace p2p {
 namespace {
 
 constexpr double kLargestF16 = 65504;
+constexpr double kLargestBF16 = 0x1.FEp127;
 constexpr double kLargestF32 = std::numeric_limits<float>::max();
 
 double largest_value(DType dtype) {
   switch (dtype) {
     case DType::kF16:
       return kLargestF16;
+    case DType::kBF16:
+      return kLargestBF16;
     case DType::kF64:
       return std::numeric_limits<double>::max();
     default:
@@ -61,6 +66,7 @@ class Corrector {
     params_.offset = offset.delta.data();
     params_.offset_f32 = offset_f32_.data();
     params_.probabilities = options.kind == ScoreKind::kProbs;
+    if (!offset.scale.empty()) params_.scale = offset.scale.data();
   }
 
   // The corrected rows, valid until the next call.
@@ -70,6 +76,7 @@ class Corrector {
     dtype_ = chunk.block->source->dtype();
     row_max_.resize(static_cast<std::size_t>(count_));
     row_sum_.resize(static_cast<std::size_t>(count_));
+    reached_.clear();
     const bool add_only =
         options_.output == OutputKind::kLogits && options_.kind != ScoreKind::kProbs;
     if (options_.output == OutputKind::kLabels) {
@@ -116,19 +123,22 @@ class Corrector {
                                             static_cast<std::int64_t*>(out), facts()));
   }
 
-  // Logits that the output type cannot hold: the raw maximum after the correction.
+  // Logits that the output type cannot hold: the largest of a row. Others may become -inf, which
+  // changes no posterior.
   void demand_range(const Chunk& chunk) {
-    const double largest = largest_value(options_.dtype);
+    const double limit = largest_value(options_.dtype);
     for (std::int64_t i = 0; i < count_; ++i) {
-      const double bound =
-          static_cast<double>(row_max_[static_cast<std::size_t>(i)]) * params_.inv_temperature +
-          largest_delta_;
-      if (bound <= largest) continue;
+      const auto at = static_cast<std::size_t>(i);
+      const double reached =
+          reached_.empty()
+              ? static_cast<double>(row_max_[at]) * params_.inv_temperature + largest_delta_
+              : reached_[at];
+      if (reached <= limit && (reached_.empty() || reached >= -limit)) continue;
       throw_bad_data(fmt::format(
           "'{}', row {} (counted from 0): the corrected score may reach {:.6g}, beyond {} "
           "({:.6g}); "
           "save the scores as {}, or write --output probs",
-          chunk.block->source->name(), chunk.first + i, bound, dtype_name(options_.dtype), largest,
+          chunk.block->source->name(), chunk.first + i, reached, dtype_name(options_.dtype), limit,
           options_.dtype == DType::kF16 ? "float32" : "float64"));
     }
   }
@@ -141,8 +151,9 @@ class Corrector {
   }
 
   void add(const Chunk& chunk) {
-    if (dtype_ != options_.dtype && item_size(dtype_) >= item_size(options_.dtype)) {
-      add_and_narrow(chunk);
+    const bool narrows = dtype_ != options_.dtype && item_size(dtype_) >= item_size(options_.dtype);
+    if (narrows || params_.scale != nullptr) {
+      add_in_float64(chunk);
       return;
     }
     void* out = resize(out_bytes());
@@ -155,13 +166,17 @@ class Corrector {
                 kernels::add_offset(in, options_.dtype, count_, classes_, params_, out, facts()));
   }
 
-  // Adds in float64 and rounds once.
-  void add_and_narrow(const Chunk& chunk) {
+  // Rounds once.
+  void add_in_float64(const Chunk& chunk) {
     in_float64_steps([&](std::int64_t done, std::int64_t rows, const void* in, double* wide) {
       kernels::convert(in, dtype_, rows * classes_, wide, DType::kF64);
       const std::int64_t bad =
           kernels::add_offset(wide, DType::kF64, rows, classes_, params_, wide, facts(done));
       demand_good(chunk, bad < 0 ? bad : done + bad);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        const double* row = wide + i * classes_;
+        reached_.push_back(*std::max_element(row, row + classes_));
+      }
     });
   }
 
@@ -199,6 +214,7 @@ class Corrector {
   double largest_delta_;
   kernels::SoftmaxParams params_;
   std::vector<float> row_max_, row_sum_;
+  std::vector<double> reached_;  // largest corrected logit of each row, where it was computed
   std::vector<std::byte> out_;
   std::vector<double> wide_;
   // The chunk at hand.
@@ -206,6 +222,22 @@ class Corrector {
   DType dtype_ = DType::kF32;
   std::int64_t count_ = 0;
 };
+
+// Adds the scores of a second model and corrects the sum.
+void correct_blend(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& options,
+                   RowSink& sink) {
+  if (options.second == nullptr) {
+    throw_usage("the correction adds scores of a second model; give them with --second");
+  }
+  ScoreSet sum = correction::blend(
+      {&scores, options.kind, options.kind_stated, offset.temperature, offset.scale},
+      {options.second, options.second_kind, options.kind_stated, *offset.second_temperature});
+  ApplyOptions of_sum = options;
+  of_sum.kind = ScoreKind::kLogits;
+  of_sum.kind_stated = true;
+  of_sum.second = nullptr;
+  correct(sum, {.delta = offset.delta}, of_sum, sink);
+}
 
 }  // namespace
 
@@ -215,6 +247,14 @@ void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& opti
     throw_bad_data(
         fmt::format("'{}' has {} classes, but the prior has {}; use a prior of the same model",
                     scores.sources().front()->name(), scores.classes(), offset.delta.size()));
+  }
+  if (!offset.scale.empty() && offset.scale.size() != offset.delta.size()) {
+    throw_bad_data(fmt::format("the correction has {} scales, but {} offsets; give one per class",
+                               offset.scale.size(), offset.delta.size()));
+  }
+  if (offset.second_temperature) {
+    correct_blend(scores, offset, options, sink);
+    return;
   }
   ScanOptions scan{sink.random_access() ? options.threads : 1, options.rows_done};
   const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));

@@ -105,6 +105,70 @@ TEST_P(Correct, WritesEveryKindFromEveryKind) {
   }
 }
 
+// scale * z / T + delta of every kind: the exponents, in float64.
+Values exponents_of(const Values& values, ScoreKind kind, const LogOffset& offset) {
+  Values x(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double z = kind == ScoreKind::kProbs ? std::log(values[i]) : values[i];
+    const std::size_t c = i % offset.delta.size();
+    x[i] = (offset.scale.empty() ? 1 : offset.scale[c]) * z / offset.temperature + offset.delta[c];
+  }
+  return x;
+}
+
+// Expects `sink` to hold `output` of the exponents x; logits up to a constant of the row.
+void expect_output(const test::MemorySink& sink, const Values& x, OutputKind output, DType dtype) {
+  const std::vector<std::int64_t> labels =
+      output == OutputKind::kLabels ? sink.labels() : std::vector<std::int64_t>();
+  const Values written = output == OutputKind::kLabels ? Values() : sink.values();
+  for (std::size_t i = 0; i < x.size(); i += kClasses) {
+    const Values p = test::naive_posterior(x.data() + i, kClasses);
+    const double best = *std::ranges::max_element(p);
+    if (output == OutputKind::kLabels) {
+      ASSERT_NEAR(p.at(static_cast<std::size_t>(labels[i / kClasses])), best, 1e-12);
+      continue;
+    }
+    const double constant = output == OutputKind::kLogits ? written[i] - std::log(p[0]) : 0;
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      const double exact = output == OutputKind::kProbs ? p[c] : std::log(p[c]) + constant;
+      double bound = tolerance_of(dtype, exact);
+      if (output == OutputKind::kLogits) bound += tolerance_of(dtype, written[i]);
+      ASSERT_NEAR(written[i + c], exact, bound) << i << " " << c;
+    }
+  }
+}
+
+TEST_P(Correct, AppliesAScaleForEachClass) {
+  const auto [kind, output, dtype] = GetParam();
+  const Values values = input_of(kind, dtype, 700);
+  const LogOffset offset{.delta = kDelta, .temperature = 1.6, .scale = {1.5, 0, -0.5, 1, 2}};
+  const test::MemorySink sink = corrected(values, dtype, offset, {.kind = kind, .output = output});
+  expect_output(sink, exponents_of(values, kind, offset), output, dtype);
+}
+
+TEST_P(Correct, AddsTheScoresOfASecondModel) {
+  const auto [kind, output, dtype] = GetParam();
+  const Values first = input_of(kind, dtype, 700);
+  const LogOffset offset{.delta = kDelta,
+                         .temperature = 1.6,
+                         .scale = {1.5, 0, -0.5, 1, 2},
+                         .second_temperature = 0.7};
+  for (const ScoreKind second_kind :
+       {ScoreKind::kLogits, ScoreKind::kProbs, ScoreKind::kLogProbs}) {
+    Values second = input_of(second_kind, DType::kF64, 701);
+    second.erase(second.begin(), second.begin() + kClasses);
+    ScoreSet other = test::scores(second, kClasses, DType::kF64, "second.npy");
+    const test::MemorySink sink =
+        corrected(first, dtype, offset,
+                  {.kind = kind, .output = output, .second = &other, .second_kind = second_kind});
+    Values x = exponents_of(first, kind, offset);
+    const Values more = exponents_of(
+        second, second_kind, {.delta = Values(kClasses, 0.0), .temperature = 0.7, .scale = {}});
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += more[i];
+    expect_output(sink, x, output, dtype);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kinds, Correct,
     ::testing::Combine(::testing::Values(ScoreKind::kLogits, ScoreKind::kProbs,
@@ -137,6 +201,94 @@ TEST(CorrectIdentity, KeepsTheBitsOfEveryKindAndType) {
 TEST(CorrectIdentity, StillRefusesBadRows) {
   test::expect_bad_data({"test.npy", "row 1, column 0", "NaN"}, [] {
     corrected({1, 2, std::nan(""), 4}, DType::kF32, identity(2), {});
+  });
+}
+
+TEST(CorrectIdentity, ScalesOfOneKeepTheBits) {
+  LogOffset ones = identity(2);
+  ones.scale = {1, 1};
+  const Values z = {-0.0, 0.1, 3, -kInf};
+  EXPECT_EQ(corrected(z, DType::kF32, ones, {}).bytes(),
+            corrected(z, DType::kF32, identity(2), {}).bytes());
+}
+
+TEST(CorrectScale, KeepsMaskedClassesMaskedWhateverTheScale) {
+  const LogOffset offset{.delta = {1, 1, 0}, .temperature = 2, .scale = {0, -1, 1}};
+  for (const DType dtype : {DType::kF16, DType::kF32, DType::kF64}) {
+    EXPECT_EQ(corrected({-kInf, -kInf, 2}, dtype, offset, {}).values(), (Values{-kInf, -kInf, 1}));
+    EXPECT_EQ(corrected({-kInf, -kInf, 2}, dtype, offset, {.output = OutputKind::kLabels}).labels(),
+              (std::vector<std::int64_t>{2}));
+  }
+}
+
+TEST(CorrectScale, RefusesLogitsThatANegativeScaleLiftsBeyondFloat16) {
+  const LogOffset offset{.delta = {0, 0}, .temperature = 1, .scale = {-2, 1}};
+  test::expect_bad_data({"test.npy", "row 1", "120000", "65504", "float32"}, [&] {
+    corrected({1, 2, -60000, 1}, DType::kF16, offset, {});
+  });
+}
+
+TEST(CorrectScale, AcceptsLogitsThatTheScaleBringsIntoTheRangeOfTheOutput) {
+  ScoreSet set = test::scores({1e6, 5e5}, 2, DType::kF32, "test.npy");
+  test::MemorySink sink(DType::kF16, 1, 2);
+  correct(set, {.delta = {0, 0}, .temperature = 1, .scale = {0.001, 0.001}}, {.dtype = DType::kF16},
+          sink);
+  EXPECT_EQ(sink.values(), (Values{1000, 500}));
+}
+
+TEST(CorrectScale, RefusesRowsWhoseEveryLogitFallsBelowFloat16) {
+  const LogOffset offset{.delta = {0, 0}, .temperature = 1, .scale = {2, 2}};
+  test::expect_bad_data({"row 0", "-80000", "65504"}, [&] {
+    corrected({-40000, -50000}, DType::kF16, offset, {});
+  });
+  EXPECT_EQ(corrected({-40000, 5}, DType::kF16, offset, {}).values(), (Values{-kInf, 10}));
+}
+
+TEST(CorrectScale, RefusesScalesOfAnotherNumberOfClasses) {
+  test::expect_bad_data({"3 scales", "2 offsets"}, [] {
+    corrected({1, 2}, DType::kF32, {.delta = {0, 0}, .temperature = 1, .scale = {1, 1, 1}}, {});
+  });
+}
+
+const LogOffset kSum{.delta = {-1, 1}, .temperature = 1, .scale = {}, .second_temperature = 2};
+
+TEST(CorrectSecond, AddsLogitsExactlyAndRoundsOnce) {
+  ScoreSet second = test::scores({4, -2, -kInf, 8}, 2, DType::kF16, "second.npy");
+  EXPECT_EQ(corrected({1, 2, 3, 4}, DType::kF32, kSum, {.second = &second}).values(),
+            (Values{2, 2, -kInf, 9}));
+}
+
+TEST(CorrectSecond, ReadsFilesThatAreCutElsewhere) {
+  const Values first = input_of(ScoreKind::kLogits, DType::kF32, kBlockRows + 900);
+  const Values second = input_of(ScoreKind::kLogits, DType::kF64, kBlockRows + 900);
+  const LogOffset offset{.delta = kDelta, .temperature = 1, .scale = {}, .second_temperature = 2};
+  ScoreSet whole = test::scores(second, kClasses);
+  const auto cut = [&](std::int64_t from, std::int64_t to) {
+    return test::source(Values(second.begin() + from * kClasses, second.begin() + to * kClasses),
+                        kClasses);
+  };
+  ScoreSet parts = test::set_of(cut(0, 13), cut(13, 4500), cut(4500, kBlockRows + 900));
+  EXPECT_EQ(corrected(first, DType::kF32, offset, {.second = &parts}).bytes(),
+            corrected(first, DType::kF32, offset, {.second = &whole}).bytes());
+}
+
+TEST(CorrectSecond, WritesTheSameBytesForAnyNumberOfThreads) {
+  const Values first = input_of(ScoreKind::kLogits, DType::kF32, 3 * kBlockRows + 11);
+  ScoreSet second = test::scores(first, kClasses);
+  const LogOffset offset{.delta = kDelta, .temperature = 1, .scale = {}, .second_temperature = 3};
+  const auto one = corrected(first, DType::kF32, offset, {.second = &second});
+  EXPECT_EQ(corrected(first, DType::kF32, offset, {.second = &second, .threads = 3}).bytes(),
+            one.bytes());
+}
+
+TEST(CorrectSecond, IsAskedForWhenMissing) {
+  test::expect_usage({"--second"}, [] { corrected({1, 2}, DType::kF32, kSum, {}); });
+}
+
+TEST(CorrectSecond, RefusesASumBeyondFloat16) {
+  ScoreSet second = test::scores({0, 0, 0, 20000}, 2, DType::kF32, "second.npy");
+  test::expect_bad_data({"test.npy", "row 1", "70001", "65504"}, [&] {
+    corrected({1, 2, 1, 60000}, DType::kF16, kSum, {.second = &second});
   });
 }
 
