@@ -9,7 +9,7 @@
 
 #include "support/expect_error.hpp"
 #include "support/labelled.hpp"
-#include "support/naive_prior.hpp"
+#include "support/loss_gradient.hpp"
 #include "support/synthetic.hpp"
 
 namespace p2p::correction {
@@ -41,35 +41,6 @@ AffineFit fit(const test::Synthetic& rows, const FitShape& shape, const Affine& 
                     max_rounds, evidence);
 }
 
-// Derivatives of the mean weighted loss by log T, scale and offset, in plain float64.
-struct Gradient {
-  double log_temperature = 0;
-  Values scale, offset;
-};
-Gradient gradient_at(const test::Synthetic& rows, const Affine& affine, const Values& weights) {
-  const auto classes = static_cast<std::size_t>(rows.classes);
-  Gradient gradient{0, Values(classes), Values(classes)};
-  double total = 0;
-  for (const std::int64_t y : rows.labels) total += weights[static_cast<std::size_t>(y)];
-  for (std::size_t i = 0; i < rows.labels.size(); ++i) {
-    const auto y = static_cast<std::size_t>(rows.labels[i]);
-    const double* z = rows.scores.data() + i * classes;
-    Values x(classes);
-    for (std::size_t c = 0; c < classes; ++c) {
-      x[c] = (affine.scale.empty() ? 1 : affine.scale[c]) * z[c] / affine.temperature +
-             (affine.offset.empty() ? 0 : affine.offset[c]);
-    }
-    const Values p = test::naive_posterior(x.data(), classes);
-    for (std::size_t c = 0; c < classes; ++c) {
-      const double residual = weights[y] / total * (p[c] - (c == y ? 1 : 0));
-      gradient.offset[c] += residual;
-      gradient.scale[c] += residual * z[c] / affine.temperature;
-      gradient.log_temperature -= residual * z[c] / affine.temperature;
-    }
-  }
-  return gradient;
-}
-
 TEST(AffineFit, FindsTheTemperatureOfOverconfidentScores) {
   const AffineFit found = fit(sample(3, 20000), {.temperature = true});
   EXPECT_TRUE(found.converged);
@@ -81,15 +52,16 @@ TEST(AffineFit, EndsWhereTheGradientVanishes) {
   const test::Synthetic rows = sample(2.5);
   const Values weights = {0.2, 1, 3, 0.7};
   const AffineFit temperature = fit(rows, {.temperature = true}, {}, weights);
-  EXPECT_NEAR(gradient_at(rows, temperature.affine, weights).log_temperature, 0, 2 * kTolerance);
+  EXPECT_NEAR(test::loss_gradient(rows, temperature.affine, weights).log_temperature, 0,
+              2 * kTolerance);
 
   const AffineFit both = fit(rows, {.temperature = true, .offset = true}, {}, weights);
-  const Gradient by_both = gradient_at(rows, both.affine, weights);
+  const test::LossGradient by_both = test::loss_gradient(rows, both.affine, weights);
   EXPECT_NEAR(by_both.log_temperature, 0, 2 * kTolerance);
   for (const double g : by_both.offset) EXPECT_NEAR(g, 0, 2 * kTolerance);
 
   const AffineFit vector = fit(rows, {.scale = true, .offset = true}, {}, weights);
-  const Gradient by_vector = gradient_at(rows, vector.affine, weights);
+  const test::LossGradient by_vector = test::loss_gradient(rows, vector.affine, weights);
   for (const double g : by_vector.scale) EXPECT_NEAR(g, 0, 2 * kTolerance);
   for (const double g : by_vector.offset) EXPECT_NEAR(g, 0, 2 * kTolerance);
   for (const AffineFit& one : {temperature, both, vector}) {
