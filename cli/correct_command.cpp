@@ -59,17 +59,13 @@ SinkSpec sink_spec(const OpenedScores& scores, const Options& options, OutputKin
   return spec;
 }
 
-Correction find_correction(const Options& options, const ClassPrior& prior) {
-  CorrectionOptions correction = method_options(options.correction, prior);
-  correction.method = find_method(options.correction.method);
-  correction.strength = *parse_strength(options.correction.strength);
-  OpenedEvidence opened(options.evidence, options.scores,
-                        {"'" + options.prior + "'", prior.settings.classes}, options.words.threads);
+FoundCorrection find(const Options& options, const ClassPrior& prior, const NamedClasses& known) {
+  OpenedEvidence opened(options.evidence, options.scores, known, options.words.threads);
   Progress progress(fmt::format("{}, at most {} rounds", options.correction.method,
                                 options.correction.max_rounds),
                     0, !options.words.quiet);
   opened.evidence().rows_done = progress.rows_done();
-  return make_correction(prior, correction, opened.evidence());
+  return find_correction(options.correction, prior, opened.evidence());
 }
 
 void run(const Options& options) {
@@ -92,7 +88,8 @@ void run(const Options& options) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
-  const Correction correction = find_correction(options, prior);
+  const FoundCorrection found = find(options, prior, known);
+  const Correction& correction = found.correction;
   const LogOffset& offset = correction.offset;
 
   ApplyOptions apply;
@@ -123,6 +120,7 @@ void run(const Options& options) {
   for (const std::string& missing : missing_parts(prior))
     warn("the prior is incomplete: " + missing);
   for (const std::string& warning : correction.warnings) warn(warning);
+  if (found.selection) note(options.words, found.selection->sentence);
   if (scores.set.dtype() == DType::kBF16 && spec.dtype == DType::kF32) {
     note(options.words,
          "NumPy has no bfloat16, so the scores were widened to float32; .safetensors keeps "
@@ -139,13 +137,14 @@ void run(const Options& options) {
     json["output"] = options.out;
     json["n_rows"] = scores.set.rows();
     json["n_classes"] = scores.set.classes();
-    json["method"] = options.correction.method;
+    json["method"] = found.method;
     json["target"] = options.correction.target;
-    json["strength"] = *parse_strength(options.correction.strength);
-    if (options.correction.method == "empirical" || options.correction.method == "gala") {
+    json["strength"] = found.strength;
+    if (found.selection) json["selection"] = report::selection_json(*found.selection);
+    if (found.method == "empirical" || found.method == "gala") {
       json["tau"] = options.correction.tau;
     }
-    if (options.correction.method == "drops") json["eps"] = options.correction.eps;
+    if (found.method == "drops") json["eps"] = options.correction.eps;
     json["input_kind"] = kind_name(scores.kind);
     json["input_kind_assumed"] = scores.kind_assumed;
     json["output_kind"] =
@@ -155,7 +154,7 @@ void run(const Options& options) {
     print_json(json);
   } else if (options.out != "-") {
     note(options.words, fmt::format("{} corrected rows ({}) written to '{}'", scores.set.rows(),
-                                    options.correction.method, options.out));
+                                    found.method, options.out));
   }
 }
 

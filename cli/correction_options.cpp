@@ -28,6 +28,17 @@ CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<std::
   return verb.add_option(name, files, description)->type_name("FILE")->expected(1)->take_all();
 }
 
+// The number of --strength, or nothing for `auto`.
+std::optional<double> parse_strength(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    throw_usage(fmt::format("--strength '{}' is neither a number nor auto", text));
+  }
+  return value;
+}
+
 }  // namespace
 
 void add_evidence_options(CLI::App& verb, EvidenceArguments& arguments) {
@@ -80,6 +91,15 @@ void add_correction_options(CLI::App& verb, CorrectionArguments& arguments) {
                   "held-out rows")
       ->type_name("A")
       ->capture_default_str();
+  verb.add_option("--folds", arguments.folds,
+                  "auto: parts of the held-out rows, each judged by "
+                  "corrections fitted on the others")
+      ->type_name("K")
+      ->capture_default_str();
+  verb.add_option("--max-group-loss", arguments.max_group_loss,
+                  "auto: no recall of many, medium or few classes may fall by more")
+      ->type_name("X")
+      ->capture_default_str();
   add_method_options(verb, arguments);
 }
 
@@ -117,14 +137,24 @@ CorrectionOptions method_options(const CorrectionArguments& arguments, const Cla
   return options;
 }
 
-std::optional<double> parse_strength(const std::string& text) {
-  if (text == "auto") return std::nullopt;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    throw_usage(fmt::format("--strength '{}' is neither a number nor auto", text));
+FoundCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
+                                const Evidence& evidence) {
+  CorrectionOptions options = method_options(arguments, prior);
+  const bool choose_method = arguments.method == "auto";
+  const std::optional<double> strength = parse_strength(arguments.strength);
+  if (!choose_method) options.method = find_method(arguments.method);
+  options.strength = strength.value_or(1);
+  if (!choose_method && strength) {
+    return {make_correction(prior, options, evidence), arguments.method, *strength, {}};
   }
-  return value;
+  SelectOptions select;
+  select.correction = std::move(options);
+  select.choose_method = choose_method;
+  select.choose_strength = !strength;
+  select.folds = arguments.folds;
+  select.group_loss = arguments.max_group_loss;
+  Selection selection = select_correction(prior, select, evidence);
+  return {selection.correction, selection.chosen.name, selection.chosen.strength, selection};
 }
 
 OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOptions& like,

@@ -10,6 +10,7 @@
 #include "p2p/correction.hpp"
 #include "p2p/evidence.hpp"
 #include "p2p/label_source.hpp"
+#include "p2p/select.hpp"
 
 /// The options that say which correction is meant and what it may learn from; shared by the verbs
 /// that make one.
@@ -30,6 +31,8 @@ struct CorrectionArguments {
   std::string confusion = "soft";
   int max_rounds = CorrectionOptions().max_rounds;
   bool allow_unconverged = false;
+  int folds = SelectOptions().folds;
+  double max_group_loss = SelectOptions().group_loss;
 };
 
 void add_evidence_options(CLI::App& verb, EvidenceArguments& arguments);
@@ -45,8 +48,17 @@ std::vector<std::string> input_files(const EvidenceArguments& evidence,
 /// Everything but method and strength. Error{kUsage}: values that are not understood.
 CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior);
 
-/// The number of --strength, or nothing for `auto`.
-std::optional<double> parse_strength(const std::string& text);
+/// A correction and, with --method auto or --strength auto, how it was chosen.
+struct FoundCorrection {
+  Correction correction;
+  std::string method;  ///< that is applied
+  double strength = 1;
+  std::optional<Selection> selection;
+};
+
+/// What the options ask for.
+FoundCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
+                                const Evidence& evidence);
 
 /// Evidence with the files it borrows.
 class OpenedEvidence {

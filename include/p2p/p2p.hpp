@@ -20,6 +20,7 @@
 #include "p2p/row_sink.hpp"
 #include "p2p/row_source.hpp"
 #include "p2p/score_kind.hpp"
+#include "p2p/select.hpp"
 #include "p2p/simd_target.hpp"
 #include "p2p/sweep.hpp"
 #include "p2p/test_rows.hpp"

@@ -149,4 +149,28 @@ Json correction_json(const Correction& correction) {
   return out;
 }
 
+Json selection_json(const Selection& selection) {
+  Json candidates = Json::array();
+  for (const Candidate& c : selection.candidates) {
+    Json entry;
+    entry["method"] = c.name;
+    entry["strength"] = c.strength;
+    entry["loss"] = real(c.loss);
+    entry["gain"] = real(c.gain);
+    entry["gain_stderr"] = real(c.gain_stderr);
+    entry["behind"] = real(c.behind);
+    entry["behind_stderr"] = real(c.behind_stderr);
+    if (c.many) entry["many"] = real(*c.many);
+    if (c.medium) entry["medium"] = real(*c.medium);
+    if (c.few) entry["few"] = real(*c.few);
+    if (!c.excluded.empty()) entry["excluded"] = c.excluded;
+    candidates.push_back(std::move(entry));
+  }
+  Json out;
+  out["verdict"] = verdict_name(selection.verdict);
+  out["explanation"] = selection.sentence;
+  out["candidates"] = std::move(candidates);
+  return out;
+}
+
 }  // namespace p2p::report

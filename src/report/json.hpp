@@ -8,6 +8,7 @@
 #include "p2p/correction.hpp"
 #include "p2p/inspect.hpp"
 #include "p2p/metrics.hpp"
+#include "p2p/select.hpp"
 
 /// Value structs as JSON objects, keys in a fixed order; what is not finite becomes null.
 namespace p2p::report {
@@ -22,6 +23,7 @@ Json prior_json(const ClassPrior& prior, const std::string& output);
 Json offset_json(const LogOffset& offset);
 /// The offset and how it was found.
 Json correction_json(const Correction& correction);
+Json selection_json(const Selection& selection);
 
 /// Name of class c, or its number.
 std::string class_label(const ClassPrior& prior, std::int64_t c);

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "p2p/inspect.hpp"
+#include "p2p/select.hpp"
 
 namespace p2p::report {
 
@@ -30,6 +31,18 @@ constexpr std::string_view verdict_name(BalanceVerdict verdict) {
       break;
   }
   return "unknown";
+}
+
+constexpr std::string_view verdict_name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kCorrect:
+      return "correct";
+    case Verdict::kLeaveAlone:
+      return "leave-alone";
+    case Verdict::kTooFewRows:
+      break;
+  }
+  return "too-few-rows";
 }
 
 }  // namespace p2p::report

@@ -1,0 +1,37 @@
+#include "p2p/select.hpp"
+
+#include <fmt/format.h>
+
+#include "p2p/error.hpp"
+#include "study/candidates.hpp"
+#include "study/folds.hpp"
+#include "study/selecting.hpp"
+
+namespace p2p {
+
+Selection study::left_alone(Selection selection, const ClassPrior& prior,
+                            const SelectOptions& options, const Evidence& evidence) {
+  selection.chosen = Candidate{.name = "none"};
+  selection.correction = study::fit(selection.chosen, prior, options.correction, evidence);
+  return selection;
+}
+
+Selection select_correction(const ClassPrior& prior, const SelectOptions& options,
+                            const Evidence& evidence) {
+  if (options.folds < 2 || options.folds >= study::Folds::kUnused) {
+    throw_usage(fmt::format("--folds must be from 2 to {}, not {}", study::Folds::kUnused - 1,
+                            options.folds));
+  }
+  if (!(options.group_loss >= 0)) {
+    throw_usage(fmt::format("--max-group-loss must be at least 0, not {}", options.group_loss));
+  }
+  if (evidence.holdout.scores != nullptr && evidence.holdout.labels != nullptr) {
+    return study::select_labelled(prior, options, evidence);
+  }
+  if (!options.choose_method) {
+    throw_usage("--strength auto needs labelled held-out scores (--holdout and --holdout-labels)");
+  }
+  return study::select_unlabelled(prior, options, evidence);
+}
+
+}  // namespace p2p
