@@ -81,7 +81,7 @@ class Selector {
           winner.behind);
       return result;
     }
-    const bool blind = needed > kNotableGain;
+    const bool blind = gain + needed > kNotableGain;
     return leave(
         std::move(result), blind ? Verdict::kTooFewRows : Verdict::kLeaveAlone,
         blind
@@ -113,7 +113,7 @@ class Selector {
 
   // Standard errors shrink with the square root of the rows.
   [[nodiscard]] std::int64_t rows_needed(double error) const {
-    const double times = error / kNotableGain;
+    const double times = 2 * error / kNotableGain;
     return static_cast<std::int64_t>(std::ceil(static_cast<double>(used_rows()) * times * times));
   }
 
@@ -144,6 +144,9 @@ class Selector {
       offsets = offsets_of(candidate);
     } catch (const Error& error) {
       candidate.excluded = error.what();
+      candidate.loss = candidate.gain = candidate.gain_stderr =
+          std::numeric_limits<double>::quiet_NaN();
+      candidate.behind = candidate.behind_stderr = candidate.loss;
       return {};
     }
     RowLosses rows = fold_losses(evidence_.holdout, folds_, offsets, evidence_);
