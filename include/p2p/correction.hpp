@@ -89,7 +89,8 @@ struct Round {
 struct Correction {
   LogOffset offset;
   std::vector<double> residual;  ///< r, [C], sums to 1; NaN where not corrected; empty for kNone
-  std::vector<double> target;    ///< t, [C], sums to 1, given or estimated; empty for kNone
+                                 ///< and strength 0
+  std::vector<double> target;    ///< t, [C], sums to 1, given or estimated; likewise
   std::vector<Round> rounds;     ///< of the iterative methods, in order
   bool converged = true;
   std::vector<std::string> warnings;  ///< sentences for people

@@ -128,7 +128,7 @@ LogOffset compose(const MethodResult& result, const std::vector<double>& log_tar
   offset.scale = result.scale;
   offset.second_temperature = result.second_temperature;
   offset.delta.assign(corrected.size(), 0.0);
-  if (options.method == Method::kNone || options.strength == 0) return offset;
+  if (options.method == Method::kNone) return offset;
   for (std::size_t c = 0; c < corrected.size(); ++c) {
     if (corrected[c] == 0) continue;
     offset.delta[c] = options.strength * (log_target[c] - result.log_residual[c]);
@@ -243,6 +243,11 @@ Correction make_correction(const ClassPrior& prior, const CorrectionOptions& opt
   demand_inputs(prior, options, evidence);
   std::vector<double> log_target = log_of_target(prior, options.target);
   Correction correction;
+  if (options.strength == 0) {
+    correction.offset.delta.assign(prior.residual.size(), 0.0);
+    correction.offset.temperature = prior.settings.temperature;
+    return correction;
+  }
   if (options.estimated_target) {
     MethodResult found = estimate_target({prior, options, evidence, log_target});
     demand_convergence(found, options, info(*options.estimated_target).name, correction.warnings);
