@@ -2,6 +2,7 @@
 
 #include <Eigen/Cholesky>
 #include <Eigen/LU>
+#include <cmath>
 
 #include "correction/method.hpp"
 #include "correction/shift_estimate.hpp"
@@ -33,14 +34,6 @@ VectorXd ridge(const MatrixXd& a, const VectorXd& target, const VectorXd& source
   return source + cholesky.solve(a.transpose() * (target - a * source));
 }
 
-std::vector<std::int64_t> zero_rows(const MatrixXd& a) {
-  std::vector<std::int64_t> rows;
-  for (std::int64_t i = 0; i < a.rows(); ++i) {
-    if ((a.row(i).array() == 0).all()) rows.push_back(i);
-  }
-  return rows;
-}
-
 // Columns are divided by pi_h first, so that rare classes do not look like a bad condition: the
 // unknown is then t = w pi_h.
 VectorXd solve(ShiftSystem system, std::vector<std::string>& warnings) {
@@ -52,12 +45,11 @@ VectorXd solve(ShiftSystem system, std::vector<std::string>& warnings) {
     rcond = reciprocal_condition(lu);
     if (rcond >= kSmallestRcond) return lu.solve(system.target).cwiseQuotient(system.share);
   }
-  const std::size_t never = zero_rows(a).size();
   warnings.push_back(fmt::format(
-      "the confusion matrix of {} classes is {} (reciprocal condition {:.2g}, below {:g}; {} classes "
-      "are never predicted); a ridge of {:g} times its mean squared column norm keeps what it does "
-      "not determine at the source prior",
-      a.rows(), rcond > 0 ? "ill-conditioned" : "singular", rcond, kSmallestRcond, never, kRidge));
+      "the confusion matrix of {} classes is {} (reciprocal condition {:.2g}, below {:g}); a ridge "
+      "of {:g} times its mean squared column norm keeps what it does not determine at the source "
+      "prior",
+      a.rows(), rcond > 0 ? "ill-conditioned" : "singular", rcond, kSmallestRcond, kRidge));
   return ridge(a, system.target, system.source).cwiseQuotient(system.share);
 }
 

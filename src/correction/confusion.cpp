@@ -26,12 +26,12 @@ class JointSums {
  public:
   JointSums(std::int64_t classes, std::int64_t rows, int workers)
       : classes_(classes),
-        unit_log2_(std::min(kMantissaBits,
-                            kSumBits - static_cast<int>(std::bit_width(
-                                           static_cast<std::uint64_t>(rows))))),
+        unit_log2_(std::min(kMantissaBits, kSumBits - static_cast<int>(std::bit_width(
+                                                          static_cast<std::uint64_t>(rows))))),
         unit_(std::ldexp(1.0, unit_log2_)) {
     const std::int64_t cells = classes * classes;
-    const bool is_private = cells * static_cast<std::int64_t>(sizeof(std::int64_t)) <= kPrivateBytes;
+    const bool is_private =
+        cells * static_cast<std::int64_t>(sizeof(std::int64_t)) <= kPrivateBytes;
     sums_.assign(is_private ? static_cast<std::size_t>(workers) : 1,
                  std::vector<std::int64_t>(static_cast<std::size_t>(cells)));
   }
@@ -76,10 +76,9 @@ Eigen::VectorXd predicted_share(const EvidenceRows& rows, std::int64_t classes,
     PosteriorSteps steps;
     std::vector<std::int64_t> counts;
   };
-  std::vector<Worker> workers(
-      static_cast<std::size_t>(scan_workers(scores, scan)),
-      Worker{PosteriorSteps(classes, rows.kind, rows.kind_stated, affine),
-             std::vector<std::int64_t>(static_cast<std::size_t>(classes))});
+  std::vector<Worker> workers(static_cast<std::size_t>(scan_workers(scores, scan)),
+                              Worker{PosteriorSteps(classes, rows.kind, rows.kind_stated, affine),
+                                     std::vector<std::int64_t>(static_cast<std::size_t>(classes))});
   scan_blocks(scores, plan_blocks(scores), scan, [&](int worker, const Chunk& chunk) {
     Worker& mine = workers[static_cast<std::size_t>(worker)];
     mine.steps.run(chunk, [&](std::int64_t, std::int64_t count, const double* p) {

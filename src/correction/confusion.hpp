@@ -20,16 +20,16 @@ struct ConfusionMatrix {
 
 /// One pass, O(N C). Memory 16 C^2 bytes at the end, 8 C^2 during the pass, of all threads together
 /// (and 4 MiB a thread for small C): posteriors are rounded to integers, fine enough that N of them
-/// fit 62 bits, and added as such. So the same bits for any number of threads. Rows whose label is
-/// negative or the ignored one are left out. Error{kBadData}: labels missing, of another length or
+/// fit 62 bits, and added as such. So the same bits for any number of threads. Rows of the
+/// ignored label are left out. Error{kBadData}: labels missing, of another length or
 /// out of range (row named), a bad row, no labelled row.
 ConfusionMatrix confusion_matrix(const EvidenceRows& rows, std::int64_t classes,
                                  const Affine& affine, Confusion confusion,
                                  const Evidence& evidence);
 
 /// mu, [C]: mean posterior (soft) or share predicted (hard) over all rows; labels are not looked
-/// at. One pass, O(N C); memory O(C * threads). Same bits for any number of threads. Error{kBadData}:
-/// a bad row, no rows.
+/// at. One pass, O(N C); memory O(C * threads). Same bits for any number of threads.
+/// Error{kBadData}: a bad row, no rows.
 Eigen::VectorXd mean_prediction(const EvidenceRows& rows, std::int64_t classes,
                                 const Affine& affine, Confusion confusion,
                                 const Evidence& evidence);

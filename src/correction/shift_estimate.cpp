@@ -24,6 +24,17 @@ constexpr double kBytesPerCell = 24;
 
 using Indices = std::vector<std::int64_t>;
 
+// "3, 7, 9 and 12 more"
+std::string list_classes(const Indices& classes) {
+  constexpr std::size_t kListed = 10;
+  const std::size_t listed = std::min(classes.size(), kListed);
+  std::string out = fmt::format(
+      "{}",
+      fmt::join(classes.begin(), classes.begin() + static_cast<std::ptrdiff_t>(listed), ", "));
+  if (classes.size() > listed) out += fmt::format(" and {} more", classes.size() - listed);
+  return out;
+}
+
 void demand_affordable(std::int64_t classes, std::string_view method) {
   if (classes <= kMostConfusionClasses) return;
   const auto c = static_cast<double>(classes);
@@ -45,6 +56,17 @@ ShiftSystem reduce(ConfusionMatrix&& matrix, VectorXd mu, const VectorXd& source
     mu -= matrix.joint.col(c) * (source[c] / matrix.share[c]);
   }
   return {matrix.joint(found, found), mu(found), matrix.share(found), source(found), matrix.rows};
+}
+
+// The classes whose row of the confusion matrix is 0.
+Indices never_predicted(const ShiftSystem& system, const Indices& found) {
+  Indices never;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if ((system.joint.row(static_cast<Eigen::Index>(i)).array() == 0).all()) {
+      never.push_back(found[i]);
+    }
+  }
+  return never;
 }
 
 // factor * t, each within [s / largest, s * largest], where the factor makes the sum that of s.
@@ -127,20 +149,14 @@ double backtrack(ShiftLikelihood& likelihood, const VectorXd& target, std::strin
 
 }  // namespace
 
-std::string list_classes(const Indices& classes) {
-  constexpr std::size_t kListed = 10;
-  const std::size_t listed = std::min(classes.size(), kListed);
-  std::string out = fmt::format("{}", fmt::join(classes.begin(), classes.begin() +
-                                                    static_cast<std::ptrdiff_t>(listed), ", "));
-  if (classes.size() > listed) out += fmt::format(" and {} more", classes.size() - listed);
-  return out;
-}
-
 MethodResult estimate_shift(const MethodInput& input, ShiftSolver solve) {
   const std::string_view method = info(input.options.method).name;
   const std::int64_t classes = input.prior.n_classes();
   const double largest = input.options.largest_weight;
   demand_affordable(classes, method);
+  if (!(largest >= 1)) {
+    throw_usage(fmt::format("the largest weight must be at least 1, not {}", largest));
+  }
 
   const SourceModel model = source_model(input);
   VectorXd source(classes);
@@ -161,9 +177,10 @@ MethodResult estimate_shift(const MethodInput& input, ShiftSolver solve) {
     (matrix.share[c] > 0 && source[c] > 0 ? found : without_rows).push_back(c);
   }
   if (found.empty()) {
-    throw_bad_data(fmt::format("'{}' holds no label of a class that is corrected; {} needs rows of "
-                               "as many classes as there are",
-                               input.evidence.holdout.labels->name(), method));
+    throw_bad_data(
+        fmt::format("'{}' holds no label of a class that is corrected; {} needs rows of "
+                    "as many classes as there are",
+                    input.evidence.holdout.labels->name(), method));
   }
   if (!without_rows.empty()) {
     result.warnings.push_back(fmt::format(
@@ -172,6 +189,12 @@ MethodResult estimate_shift(const MethodInput& input, ShiftSolver solve) {
   }
 
   ShiftSystem system = reduce(std::move(matrix), std::move(mu), source, found);
+  if (const Indices never = never_predicted(system, found); !never.empty()) {
+    result.warnings.push_back(
+        fmt::format("{} of {} classes are never predicted on held-out rows, so that their share is "
+                    "hardly determined: {}",
+                    never.size(), found.size(), list_classes(never)));
+  }
   const VectorXd share = system.share;
   const VectorXd weights = solve(std::move(system), result.warnings);
   const VectorXd raw = weights.cwiseMax(0).cwiseProduct(share);

@@ -42,7 +42,4 @@ using ShiftSolver = Eigen::VectorXd (*)(ShiftSystem system, std::vector<std::str
 /// confusion_matrix and MeanPosterior, and when no corrected class has a held-out row.
 MethodResult estimate_shift(const MethodInput& input, ShiftSolver solve);
 
-/// "3, 7, 9 and 12 more"; at most ten are spelled out.
-std::string list_classes(const std::vector<std::int64_t>& classes);
-
 }  // namespace p2p::correction
