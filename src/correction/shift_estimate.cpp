@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "correction/confusion.hpp"
+#include "correction/held_out.hpp"
 #include "correction/mean_posterior.hpp"
 #include "correction/source_model.hpp"
 #include "p2p/error.hpp"
@@ -171,10 +172,9 @@ MethodResult estimate_shift(const MethodInput& input, ShiftSolver solve) {
   MethodResult result;
   result.temperature = model.temperature;
   result.warnings = model.warnings;
-  Indices found, without_rows;
+  Indices found;
   for (std::int64_t c = 0; c < classes; ++c) {
-    if (!input.prior.is_corrected(c)) continue;
-    (matrix.share[c] > 0 && source[c] > 0 ? found : without_rows).push_back(c);
+    if (input.prior.is_corrected(c) && matrix.share[c] > 0) found.push_back(c);
   }
   if (found.empty()) {
     throw_bad_data(
@@ -182,11 +182,8 @@ MethodResult estimate_shift(const MethodInput& input, ShiftSolver solve) {
                     "as many classes as there are",
                     input.evidence.holdout.labels->name(), method));
   }
-  if (!without_rows.empty()) {
-    result.warnings.push_back(fmt::format(
-        "{} of {} classes have no held-out row and keep their share of the source prior: {}",
-        without_rows.size(), classes, list_classes(without_rows)));
-  }
+  warn_of_classes_without_rows(input, held_out_rows(input), "keep their share of the source prior",
+                               result.warnings);
 
   ShiftSystem system = reduce(std::move(matrix), std::move(mu), source, found);
   if (const Indices never = never_predicted(system, found); !never.empty()) {

@@ -142,8 +142,7 @@ TEST_P(EitherShiftMethod, KeepsTheSourceShareOfClassesWithoutHeldOutRows) {
   ShiftCase shift(
       {.model_prior = pi, .holdout_prior = holdout_prior, .target_prior = reversed(pi)});
   const Correction found = shift.correct(guarded());
-  EXPECT_THAT(found.warnings, Contains(HasSubstr("1 of 5 classes have no held-out row and keep "
-                                                 "their share of the source prior: 2")));
+  EXPECT_THAT(found.warnings, Contains(HasSubstr("keep their share of the source prior: 2")));
   const correction::SourceModel source = shift.source(guarded());
   EXPECT_NEAR(found.target[2] / std::exp(source.log_prior[2]), 1, 1e-9);
 }
@@ -184,9 +183,11 @@ TEST_P(EitherShiftMethod, SurvivesAThousandLongTailedClassesWithFewRows) {
                    .holdout_rows = 3000,
                    .target_rows = 2000,
                    .separation = 5});
-  const Correction found = shift.correct(guarded(), 2);
+  CorrectionOptions roughly = guarded();
+  roughly.tolerance = 1e-3;  // of the calibration
+  const Correction found = shift.correct(roughly, 2);
   EXPECT_GE(found.rounds.back().objective.value(), -1e-9);
-  EXPECT_THAT(found.warnings, Contains(HasSubstr("of 1000 classes have no held-out row")));
+  EXPECT_THAT(found.warnings, Contains(HasSubstr("keep their share of the source prior: ")));
   for (const double d : found.offset.delta) EXPECT_TRUE(std::isfinite(d));
 }
 

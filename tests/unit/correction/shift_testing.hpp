@@ -83,7 +83,9 @@ struct ShiftCase {
 
   correction::SourceModel source(const CorrectionOptions& options) {
     const Evidence rows = evidence();
-    return correction::source_model({prior, options, rows, {}});
+    const auto classes = static_cast<double>(prior.effective.size());
+    const Values log_target(prior.effective.size(), -std::log(classes));
+    return correction::source_model({prior, options, rows, log_target});
   }
 
   Synthetic holdout_values, target_values;
