@@ -24,6 +24,9 @@ struct Options {
   double smoothing = 0;
   std::optional<double> floor;
   std::string part;
+  bool iterate = false;
+  int max_rounds = EstimateOptions{}.max_rounds;
+  bool allow_unconverged = false;
 };
 
 double parse_number(std::string_view text, const std::string& where) {
@@ -87,6 +90,11 @@ void demand_rows(const ScoreSet& scores, const EstimateOptions& options) {
       plan_blocks(scores).size()));
 }
 
+std::string rounds_of(const ClassPrior& prior) {
+  if (!prior.match) return "";
+  return fmt::format(", matched in {} rounds,", prior.match->changes.size());
+}
+
 void run(const Options& options) {
   if (options.output.json && options.prior == "-") {
     throw_usage("--json and -o - both want standard output; write the prior to a file");
@@ -120,13 +128,17 @@ void run(const Options& options) {
   estimate.floor = options.floor;
   estimate.ignore_index = options.scores.ignore_index;
   estimate.excluded = scores.excluded;
+  estimate.iterate = options.iterate;
+  estimate.max_rounds = options.max_rounds;
+  estimate.allow_unconverged = options.allow_unconverged;
   estimate.threads = options.output.threads;
   std::unique_ptr<LabelSource> labels;
   if (!options.labels.empty()) labels = open_labels(options.labels);
 
   Estimate result;
   {
-    Progress progress("estimate", scores.set.rows() / estimate.parts, !options.output.quiet);
+    const std::int64_t total = options.iterate ? 0 : scores.set.rows() / estimate.parts;
+    Progress progress("estimate", total, !options.output.quiet);
     estimate.rows_done = progress.rows_done();
     result = estimate_prior(scores.set, labels.get(), estimate);
   }
@@ -141,8 +153,9 @@ void run(const Options& options) {
     json["warnings"] = result.warnings;
     print_json(json);
   } else {
-    note(options.output, fmt::format("effective prior of {} classes from {} rows written to '{}'",
-                                     result.prior.n_classes(), result.prior.n_rows, options.prior));
+    note(options.output, fmt::format("effective prior of {} classes from {} rows{} written to '{}'",
+                                     result.prior.n_classes(), result.prior.n_rows,
+                                     rounds_of(result.prior), options.prior));
   }
 }
 
@@ -186,6 +199,16 @@ void add_estimate(CLI::App& app) {
   verb->add_option("--part", options->part,
                    "use part K of N of the data set, K from 1; join with p2p merge")
       ->type_name("K/N");
+  CLI::Option* iterate = verb->add_flag(
+      "--iterate", options->iterate,
+      "match: pass over the scores until mean softmax(z / T + f) is the class frequencies");
+  verb->add_option("--max-rounds", options->max_rounds, "cap of --iterate, in passes")
+      ->type_name("N")
+      ->needs(iterate)
+      ->capture_default_str();
+  verb->add_flag("--allow-unconverged", options->allow_unconverged,
+                 "at the cap take the last round with a warning")
+      ->needs(iterate);
   add_output_options(*verb, options->output);
   verb->footer(
       fmt::format("Examples:\n"

@@ -36,9 +36,11 @@ struct PriorInput {
 /// How r was found by matching (Sinkhorn-Knopp) instead of in one step: mean softmax(z / T + f) =
 /// pi over the rows, log r = log pi - f.
 struct PriorMatch {
-  std::vector<double> offset;   ///< f, [C], mean 0 over its finite entries
+  std::vector<double> offset;   ///< f, [C], mean 0 over its finite entries; -inf where b is
   std::vector<double> changes;  ///< max_c |log pi_c - log mean posterior_c| of each round
   bool converged = true;
+  std::vector<std::int64_t> unmatched = {};  ///< classes without any posterior, whatever the
+                                             ///< offset: f is b there
 };
 
 /// An effective prior and what is needed to use, explain and merge it. All vectors have one entry
@@ -77,7 +79,7 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
 
 /// The prior of all rows behind both; same bits as one pass over them when they are parts of one
 /// data set. Error{kBadData}: classes, counts, offset, temperature, input kind or another setting
-/// differ, or a part is given twice.
+/// differ, a part is given twice, or one was matched in several passes.
 ClassPrior merge(const ClassPrior& a, const ClassPrior& b);
 
 /// Sentences naming the parts of a data set that are not in the prior; empty when complete.

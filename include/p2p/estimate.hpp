@@ -48,6 +48,10 @@ struct EstimateOptions {
   std::int64_t part = 1, parts = 1;
   std::optional<std::int64_t> ignore_index;
   std::vector<std::int64_t> excluded;
+  bool iterate = false;   ///< r by matching: passes until mean softmax(z / T + f) = pi, log r = log
+                          ///< pi - f. Needs counts, all parts and scores that can be read again
+  int max_rounds = 1000;  ///< cap of `iterate`, in passes
+  bool allow_unconverged = false;  ///< at the cap take the last round with a warning, not an error
   int threads = 1;
   std::atomic<std::int64_t>* rows_done = nullptr;  ///< progress, for a display
 };
@@ -62,8 +66,10 @@ struct Estimate {
 /// The effective prior of the rows of `scores` (Bhat et al., WACV 2025, arXiv 2412.16540; the
 /// estimator is also Kaldi's nnet-adjust-priors and abstention's source prior). `labels` (of the
 /// whole data set, whatever the part) may be null. Labels alone: their counts are the training
-/// counts. Labels and counts: rows of class c are weighted by pi_c N / m_c. One pass, O(N C);
-/// memory O(C * threads). Same bits for any number of threads.
+/// counts. Labels and counts: rows of class c are weighted by pi_c N / m_c. One pass, O(N C)
+/// (`iterate`: up to max_rounds, until the largest |log pi_c - log mean_c| is 1e-9 for f64 scores,
+/// else 1e-6); memory O(C * threads). Same bits for any number of threads. Error{kBadData}: no
+/// convergence, with the trace.
 Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOptions& options);
 
 }  // namespace p2p

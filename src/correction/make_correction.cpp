@@ -8,6 +8,7 @@
 #include "correction/registry.hpp"
 #include "p2p/correction.hpp"
 #include "p2p/error.hpp"
+#include "prior/match.hpp"
 
 namespace p2p {
 namespace {
@@ -195,7 +196,7 @@ std::vector<char> correction::corrected_classes(const ClassPrior& prior) {
 }
 
 double correction::tolerance_for(const CorrectionOptions& options, DType dtype) {
-  return options.tolerance.value_or(dtype == DType::kF64 ? 1e-9 : 1e-6);
+  return options.tolerance.value_or(default_tolerance(dtype));
 }
 
 bool LogOffset::is_identity() const {

@@ -10,7 +10,7 @@
 #include "core/exact_sum.hpp"
 #include "correction/posterior_steps.hpp"
 #include "p2p/error.hpp"
-#include "p2p/posterior_sum.hpp"
+#include "prior/posterior_pass.hpp"
 #include "scan/block_scan.hpp"
 #include "scan/label_scan.hpp"
 
@@ -48,30 +48,13 @@ MeanPosterior::MeanPosterior(const EvidenceRows& rows, std::int64_t classes, dou
 
 std::vector<double> MeanPosterior::operator()(const std::vector<double>& offset) {
   ScoreSet& scores = *rows_.scores;
-  const ScanOptions scan{threads_, rows_done_, summing_chunk_bytes(threads_)};
-  const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
   const PosteriorModel model{rows_.kind, temperature_, offset, rows_.kind_stated};
-  const bool weighted = !class_weights_.empty();
-  const LabelRules rules{classes_, rows_.ignore_index, {}};
-  std::vector<PosteriorSum> sums;
-  std::vector<LabelReader> readers;
-  for (std::size_t i = 0; i < workers; ++i) {
-    sums.emplace_back(classes_, model);
-    readers.emplace_back(weighted ? rows_.labels : nullptr, rules, class_weights_);
-  }
-  scan_blocks(scores, plan_blocks(scores), scan, [&](int worker, const Chunk& chunk) {
-    const auto at = static_cast<std::size_t>(worker);
-    readers[at].read(chunk.global_row, chunk.count);
-    sums[at].update({.data = chunk.data,
-                     .dtype = chunk.block->source->dtype(),
-                     .count = chunk.count,
-                     .weights = readers[at].weights(),
-                     .name = &chunk.block->source->name(),
-                     .first_row = chunk.first});
-    if (chunk.last_of_block) sums[at].end_block();
-  });
-  for (std::size_t i = 1; i < workers; ++i) sums[0].merge(sums[i]);
-  std::vector<double> mean = sums[0].posterior();
+  const PassLabels labels{.source = class_weights_.empty() ? nullptr : rows_.labels,
+                          .rules = {classes_, rows_.ignore_index, {}},
+                          .class_weights = class_weights_};
+  const PosteriorSum sums =
+      posterior_pass(scores, plan_blocks(scores), model, labels, threads_, rows_done_);
+  std::vector<double> mean = sums.posterior();
   double total = 0;
   for (const double m : mean) total += m;
   if (!(total > 0)) {

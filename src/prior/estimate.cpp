@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <numeric>
+#include <utility>
 
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
-#include "scan/block_scan.hpp"
-#include "scan/label_scan.hpp"
+#include "prior/match.hpp"
+#include "prior/posterior_pass.hpp"
 
 namespace p2p {
 namespace {
@@ -58,17 +58,31 @@ void validate(const EstimateOptions& options, std::int64_t classes) {
   }
 }
 
-// pi_c N / m_c; 0 for classes without training images.
-std::vector<double> row_weights(const std::vector<double>& counts,
-                                const std::vector<std::int64_t>& label_rows) {
-  const std::vector<double> pi = normalised(counts, "counts");
-  const auto rows =
-      static_cast<double>(std::accumulate(label_rows.begin(), label_rows.end(), std::int64_t{0}));
-  std::vector<double> weights(pi.size(), 0.0);
-  for (std::size_t c = 0; c < pi.size(); ++c) {
-    if (label_rows[c] > 0) weights[c] = pi[c] * rows / static_cast<double>(label_rows[c]);
+void validate_iteration(const EstimateOptions& options, const ScoreSet& scores) {
+  if (options.max_rounds < 1) {
+    throw_usage(fmt::format("--max-rounds must be at least 1, not {}", options.max_rounds));
   }
-  return weights;
+  if (options.parts > 1) {
+    throw_usage("--iterate needs all rows at once; leave --part out");
+  }
+  if (options.smoothing > 0) {
+    throw_usage(
+        "--iterate makes the mean posterior equal the class frequencies, so --smoothing cannot "
+        "change it; leave one of them out");
+  }
+  if (!scores.rewindable()) {
+    throw_bad_data(fmt::format(
+        "'{}' can be read only once, but --iterate reads it again and again; give a file",
+        scores.sources().front()->name()));
+  }
+}
+
+// mean softmax over the rows: the sums, divided by their own sum.
+std::vector<double> mean_of(const PosteriorSum& sums) {
+  std::vector<double> mean = sums.posterior();
+  const double total = std::accumulate(mean.begin(), mean.end(), 0.0);
+  for (double& m : mean) m /= total;
+  return mean;
 }
 
 void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
@@ -91,6 +105,14 @@ void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
     warnings.push_back(fmt::format("{} classes have training images but no row here: {}",
                                    prior.uncovered.size(), class_list(prior.uncovered)));
   }
+  if (prior.match && !prior.match->converged) {
+    warnings.push_back(unconverged_sentence(*prior.match) + "; the last round was taken");
+  }
+  if (prior.match && !prior.match->unmatched.empty()) {
+    warnings.push_back(
+        fmt::format("{} classes have no posterior in any row and could not be matched: {}",
+                    prior.match->unmatched.size(), class_list(prior.match->unmatched)));
+  }
   if (!prior.floored.empty()) {
     warnings.push_back(fmt::format(
         "{} classes have almost no posterior mass; their prior was raised to the floor: {}",
@@ -103,6 +125,7 @@ void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
 Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOptions& options) {
   const std::int64_t classes = scores.classes();
   validate(options, classes);
+  if (options.iterate) validate_iteration(options, scores);
   Estimate result;
   PriorSettings settings;
   settings.classes = options.classes;
@@ -117,18 +140,22 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
   const auto repeated = std::ranges::unique(settings.excluded);
   settings.excluded.erase(repeated.begin(), repeated.end());
 
-  std::vector<double> weights;
-  const LabelRules rules{classes, options.ignore_index, {}};
+  PassLabels pass{.source = labels, .rules = {classes, options.ignore_index, {}}};
   if (labels != nullptr) {
     demand_same_rows(scores, *labels);
-    const LabelCounts found = count_labels(*labels, rules, options.threads);
+    const LabelCounts found = count_labels(*labels, pass.rules, options.threads);
     result.n_ignored = found.ignored;
     if (settings.counts.empty()) {
       settings.counts.assign(found.rows.begin(), found.rows.end());
     } else {
-      weights = row_weights(settings.counts, found.rows);
+      pass.class_weights = training_weights(settings.counts, found.rows);
       settings.weighted = true;
     }
+  }
+  if (options.iterate && settings.counts.empty()) {
+    throw_usage(
+        "--iterate matches the mean posterior to the class frequencies and needs --counts or "
+        "--labels");
   }
   settings.training_offset = training_offset(options.training, settings.counts, classes);
 
@@ -150,33 +177,37 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
         "at most {} parts",
         options.part, options.parts, all, kBlockRows, all));
   }
-  const ScanOptions scan{options.threads, options.rows_done, summing_chunk_bytes(options.threads)};
-  const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
-  std::vector<PosteriorSum> sums;
-  std::vector<LabelReader> readers;
-  for (std::size_t i = 0; i < workers; ++i) {
-    sums.emplace_back(classes, model);
-    readers.emplace_back(labels, rules, weights);
-  }
-  scan_blocks(scores, blocks, scan, [&](int worker, const Chunk& chunk) {
-    const auto at = static_cast<std::size_t>(worker);
-    readers[at].read(chunk.global_row, chunk.count);
-    sums[at].update({.data = chunk.data,
-                     .dtype = chunk.block->source->dtype(),
-                     .count = chunk.count,
-                     .weights = readers[at].weights(),
-                     .labels = readers[at].labels(),
-                     .name = &chunk.block->source->name(),
-                     .first_row = chunk.first});
-    if (chunk.last_of_block) sums[at].end_block();
-  });
-  for (std::size_t i = 1; i < workers; ++i) sums[0].merge(sums[i]);
+  const PosteriorSum sums =
+      posterior_pass(scores, blocks, model, pass, options.threads, options.rows_done);
 
   std::vector<PriorInput> inputs;
   for (const auto& source : scores.sources()) {
     inputs.push_back({source->record(), options.part, options.parts});
   }
-  result.prior = finish_prior(std::move(settings), sums[0], std::move(inputs));
+  result.prior = finish_prior(std::move(settings), sums, std::move(inputs));
+  if (options.iterate) {
+    ClassPrior& prior = result.prior;
+    std::vector<double> log_pi(prior.empirical);
+    for (double& value : log_pi) value = std::log(value);
+    std::vector<char> moves;
+    for (std::int64_t c = 0; c < classes; ++c) moves.push_back(prior.is_corrected(c) ? 1 : 0);
+    bool first = true;
+    const auto mean = [&](const std::vector<double>& offset) {
+      if (std::exchange(first, false)) return mean_of(sums);
+      model.offset = offset;
+      return mean_of(
+          posterior_pass(scores, blocks, model, pass, options.threads, options.rows_done));
+    };
+    prior.match = match_offset(prior.settings.training_offset, log_pi, mean,
+                               {.moves = moves,
+                                .tolerance = default_tolerance(scores.dtype()),
+                                .max_rounds = options.max_rounds});
+    if (!prior.match->converged && !options.allow_unconverged) {
+      throw_bad_data(unconverged_sentence(*prior.match) +
+                     "; raise --max-rounds, or take the last round with --allow-unconverged");
+    }
+    prior.residual = matched_residual(prior, prior.match->offset);
+  }
   warn(result.prior, result.warnings);
   return result;
 }

@@ -61,6 +61,11 @@ void refuse_overlap(const PriorInput& a, const PriorInput& b) {
 }  // namespace
 
 ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
+  if (a.match || b.match) {
+    throw_bad_data(
+        "a prior from p2p estimate --iterate cannot be merged, because each round needs all rows; "
+        "estimate from all files at once");
+  }
   const PriorSettings& s = a.settings;
   const PriorSettings& t = b.settings;
   demand_equal(a.n_classes(), b.n_classes(), "the number of classes");

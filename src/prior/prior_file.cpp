@@ -10,11 +10,15 @@
 #include "p2p/class_prior.hpp"
 #include "p2p/error.hpp"
 #include "p2p/version.hpp"
+#include "prior/match.hpp"
 
 namespace p2p {
 namespace {
 
-constexpr int kFormatVersion = 1;
+// Written where nothing newer is used, so that older readers go on.
+constexpr int kFirstVersion = 1;
+constexpr int kMatchVersion = 2;  // key "match"
+constexpr int kFormatVersion = kMatchVersion;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 using Json = nlohmann::json;
@@ -51,6 +55,13 @@ std::string input_text(const PriorInput& input) {
       R"({{"name": {}, "shape": {}, "sha256": {}, "sha256_sampled": {}, "part": "{}/{}"}})",
       quoted(input.record.name), array(input.record.shape), quoted(input.record.sha256),
       input.record.sha256_sampled, input.part, input.parts);
+}
+
+std::string match_text(const PriorMatch& match) {
+  return fmt::format(
+      "{{\n    \"offset\": {},\n    \"changes\": {},\n    \"converged\": {},\n    "
+      "\"unmatched\": {}\n  }}",
+      array(match.offset), array(match.changes), match.converged, array(match.unmatched));
 }
 
 // --- reading ---
@@ -216,6 +227,40 @@ void demand_distribution(const Reader& reader, const char* key, const std::vecto
     reader.fail(key, fmt::format("numbers that sum to 1, not {:.9g}", total));
 }
 
+// The prior is read but for this; its residual must be what the match says.
+PriorMatch parse_match(const Reader& file, const std::string& name, const ClassPrior& prior) {
+  constexpr double kTolerance = 1e-6;
+  if (!file.at("match").is_object()) file.fail("match", "an object");
+  if (prior.empirical.empty()) file.fail("counts", "present, because \"match\" is");
+  const Reader reader(file.at("match"), name);
+  PriorMatch match;
+  match.offset = reader.reals("offset", prior.n_classes(), -kInfinity);
+  match.changes = reader.reals("changes", -1, 0);
+  if (match.changes.empty() || std::ranges::any_of(match.changes, [](double c) { return c < 0; })) {
+    reader.fail("changes", "one number of at least 0 for each round");
+  }
+  match.converged = reader.boolean("converged");
+  match.unmatched = reader.class_numbers("unmatched", prior.n_classes());
+  for (std::size_t c = 0; c < match.offset.size(); ++c) {
+    if (std::isinf(match.offset[c]) && !std::isnan(prior.residual[c])) {
+      reader.fail("offset", "numbers, and null for classes that are not corrected only");
+    }
+  }
+  std::vector<double> residual;
+  try {
+    residual = matched_residual(prior, match.offset);
+  } catch (const Error& error) {
+    reader.fail("offset", fmt::format("small enough ({})", error.what()));
+  }
+  for (std::size_t c = 0; c < residual.size(); ++c) {
+    if (std::abs(residual[c] - prior.residual[c]) > kTolerance * residual[c]) {
+      file.fail("residual",
+                fmt::format("counts / exp(match offset), scaled to sum to 1, in class {}", c));
+    }
+  }
+  return match;
+}
+
 }  // namespace
 
 std::string write_prior(const ClassPrior& prior) {
@@ -225,7 +270,7 @@ std::string write_prior(const ClassPrior& prior) {
     out += fmt::format("  \"{}\": {},\n", key, value);
   };
   add("format", quoted("p2p-prior"));
-  add("version", std::to_string(kFormatVersion));
+  add("version", std::to_string(prior.match ? kMatchVersion : kFirstVersion));
   add("tool_version", quoted(kVersion));
   add("n_classes", std::to_string(prior.n_classes()));
   add("n_rows", std::to_string(prior.n_rows));
@@ -246,6 +291,7 @@ std::string write_prior(const ClassPrior& prior) {
   add("log_q_stderr", array(prior.log_q_stderr));
   add("floored", array(prior.floored));
   add("uncovered", array(prior.uncovered));
+  if (prior.match) add("match", match_text(*prior.match));
   add("inputs", array(prior.inputs, input_text));
   out += fmt::format(
       "  \"sums\": {{\n    \"unit_log2\": {},\n    \"label_rows\": {},\n    \"posterior\": {},\n   "
@@ -265,7 +311,8 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
                     name));
   }
   const Reader reader(json, name);
-  if (const std::int64_t version = reader.integer("version", 1); version > kFormatVersion) {
+  const std::int64_t version = reader.integer("version", 1);
+  if (version > kFormatVersion) {
     throw_bad_data(fmt::format(
         "'{}' has prior format version {}, but this p2p {} reads up to {}; use a newer p2p", name,
         version, kVersion, kFormatVersion));
@@ -337,6 +384,7 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
       reader.fail("training_offset", "numbers, and null for classes without images only");
     }
   }
+  if (version >= kMatchVersion) prior.match = parse_match(reader, name, prior);
   return prior;
 }
 

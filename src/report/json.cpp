@@ -82,6 +82,11 @@ Json prior_json(const ClassPrior& prior, const std::string& output) {
   out["temperature"] = prior.settings.temperature;
   out["trained_with"] = prior.settings.trained_with;
   out["weighted"] = prior.settings.weighted;
+  if (prior.match) {
+    out["match"]["converged"] = prior.match->converged;
+    out["match"]["changes"] = prior.match->changes;
+    out["match"]["unmatched"] = prior.match->unmatched;
+  }
   out["floored"] = prior.floored;
   out["uncovered"] = prior.uncovered;
   out["missing_parts"] = missing_parts(prior);

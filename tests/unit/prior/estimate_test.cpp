@@ -262,5 +262,124 @@ TEST(EstimatePrior, RefusesClassNamesOfAnotherLength) {
   test::expect_bad_data({"3 class names for 2 classes"}, [&] { run({1, 2, 3, 4}, 2, options); });
 }
 
+Estimate iterated(const std::vector<double>& scores, EstimateOptions options = {}) {
+  if (options.counts.empty()) options.counts = {600, 250, 100, 50};
+  options.iterate = true;
+  return run(scores, 4, options);
+}
+
+TEST(EstimatePriorIterated, MakesTheMeanPosteriorTheClassFrequencies) {
+  const test::Sample sample = test::long_tailed_sample(2000, kTail);
+  const ClassPrior prior = iterated(sample.scores).prior;
+  ASSERT_TRUE(prior.match.has_value());
+  EXPECT_TRUE(prior.match->converged);
+  EXPECT_LE(prior.match->changes.back(), 1e-9);
+  expect_near(naive_prior(sample.scores, 4, {ScoreKind::kLogits, 1, prior.match->offset}), kTail,
+              1e-9);
+  for (std::size_t c = 1; c < 4; ++c) {
+    EXPECT_NEAR(std::log(prior.residual[c] / prior.residual[0]),
+                std::log(kTail[c] / kTail[0]) - (prior.match->offset[c] - prior.match->offset[0]),
+                1e-12);
+  }
+}
+
+TEST(EstimatePriorIterated, KeepsTheEffectivePriorOfTheFirstRound) {
+  const test::Sample sample = test::long_tailed_sample(500, kTail);
+  EstimateOptions options;
+  options.counts = {600, 250, 100, 50};
+  options.training.loss = Training::Loss::kLogitAdjusted;
+  const ClassPrior once = run(sample.scores, 4, options).prior;
+  const ClassPrior prior = iterated(sample.scores, options).prior;
+  EXPECT_EQ(prior.effective, once.effective);
+  EXPECT_EQ(prior.sums.posterior, once.sums.posterior);
+}
+
+TEST(EstimatePriorIterated, InOneRoundIsTheResidualPriorOfOnePass) {
+  const test::Sample sample = test::long_tailed_sample(500, kTail);
+  EstimateOptions options;
+  options.counts = {600, 250, 100, 50};
+  options.training.loss = Training::Loss::kLogitAdjusted;
+  const ClassPrior once = run(sample.scores, 4, options).prior;
+  options.max_rounds = 1;
+  options.allow_unconverged = true;
+  expect_near(iterated(sample.scores, options).prior.residual, once.residual);
+}
+
+TEST(EstimatePriorIterated, DoesNotDependOnHowTheModelWasTrained) {
+  const test::Sample sample = test::long_tailed_sample(500, kTail);
+  EstimateOptions options;
+  options.training.loss = Training::Loss::kLogitAdjusted;
+  expect_near(iterated(sample.scores, options).prior.residual,
+              iterated(sample.scores).prior.residual, 1e-8);
+}
+
+TEST(EstimatePriorIterated, WeighsLabelledRowsInEveryRound) {
+  const std::vector<double> balanced(4, 0.25);
+  const test::Sample sample = test::long_tailed_sample(2000, balanced);
+  VectorLabelSource labels(sample.labels);
+  EstimateOptions options;
+  options.counts = {600, 250, 100, 50};
+  options.iterate = true;
+  const ClassPrior prior = run(sample.scores, 4, options, &labels).prior;
+  std::vector<double> rows(4), weights;
+  for (const auto y : sample.labels) ++rows[static_cast<std::size_t>(y)];
+  for (const auto y : sample.labels) {
+    weights.push_back(kTail[static_cast<std::size_t>(y)] / rows[static_cast<std::size_t>(y)]);
+  }
+  expect_near(naive_prior(sample.scores, 4, {ScoreKind::kLogits, 1, prior.match->offset}, weights),
+              kTail, 1e-9);
+}
+
+TEST(EstimatePriorIterated, HasTheSameBytesForAnyNumberOfThreads) {
+  const test::Sample sample = test::long_tailed_sample(9000, kTail);
+  EstimateOptions options;
+  options.threads = 3;
+  EXPECT_EQ(write_prior(iterated(sample.scores, options).prior),
+            write_prior(iterated(sample.scores).prior));
+}
+
+TEST(EstimatePriorIterated, NamesAClassThatNoRowCanHave) {
+  test::Sample sample = test::long_tailed_sample(500, kTail);
+  for (std::size_t i = 3; i < sample.scores.size(); i += 4) {
+    sample.scores[i] = -std::numeric_limits<double>::infinity();
+  }
+  const Estimate estimate = iterated(sample.scores);
+  EXPECT_THAT(estimate.prior.match->unmatched, ElementsAre(3));
+  EXPECT_THAT(estimate.warnings, ::testing::Contains(HasSubstr("could not be matched: 3")));
+}
+
+TEST(EstimatePriorIterated, SaysWhereItStoodAtTheCap) {
+  const test::Sample sample = test::long_tailed_sample(500, kTail);
+  EstimateOptions options;
+  options.max_rounds = 2;
+  test::expect_bad_data({"did not converge in 2 rounds", "1: ", "2: ", "--max-rounds"},
+                        [&] { iterated(sample.scores, options); });
+  options.allow_unconverged = true;
+  const Estimate estimate = iterated(sample.scores, options);
+  EXPECT_FALSE(estimate.prior.match->converged);
+  EXPECT_EQ(estimate.prior.match->changes.size(), 2U);
+  EXPECT_THAT(estimate.warnings, ElementsAre(HasSubstr("the last round was taken")));
+}
+
+TEST(EstimatePriorIterated, RefusesWhatDoesNotFit) {
+  const test::Sample sample = test::long_tailed_sample(100, kTail);
+  EstimateOptions options;
+  options.parts = 2;
+  test::expect_usage({"--iterate", "--part"}, [&] { iterated(sample.scores, options); });
+  options = {};
+  options.smoothing = 1;
+  test::expect_usage({"--iterate", "--smoothing"}, [&] { iterated(sample.scores, options); });
+  options = {};
+  options.max_rounds = 0;
+  test::expect_usage({"--max-rounds", "0"}, [&] { iterated(sample.scores, options); });
+  options = {};
+  options.iterate = true;
+  test::expect_usage({"--iterate", "--counts"}, [&] { run(sample.scores, 4, options); });
+  options.counts = {600, 250, 100, 50};
+  ScoreSet once = test::set_of(std::make_unique<test::StreamSource>(sample.scores, 4));
+  test::expect_bad_data({"'-'", "only once", "--iterate"},
+                        [&] { estimate_prior(once, nullptr, options); });
+}
+
 }  // namespace
 }  // namespace p2p

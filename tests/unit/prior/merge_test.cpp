@@ -106,6 +106,21 @@ TEST_F(MergedParts, RefusePartsCutDifferently) {
   test::expect_bad_data({"'a.npy'", "1 parts", "2"}, [&] { merge(part(1, 1), part(2, 2)); });
 }
 
+TEST(Merge, RefusesPriorsThatTookSeveralPasses) {
+  const auto prior_of = [](const std::string& name, bool iterate) {
+    ScoreSet set = test::scores({2, 1, -1, 3, 1, 1}, 2, DType::kF64, name);
+    EstimateOptions options;
+    options.counts = {2, 1};
+    options.iterate = iterate;
+    return estimate_prior(set, nullptr, options).prior;
+  };
+  const ClassPrior once = prior_of("a.npy", false);
+  const ClassPrior iterated = prior_of("b.npy", true);
+  for (const auto& [a, b] : {std::pair{once, iterated}, {iterated, once}}) {
+    test::expect_bad_data({"--iterate", "cannot be merged"}, [&] { merge(a, b); });
+  }
+}
+
 TEST(Merge, KeepsTheCopiesOfAFileApart) {
   // The same file twice in one data set: half of it is not the whole of one copy.
   const std::vector<double> values =

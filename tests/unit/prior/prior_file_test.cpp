@@ -210,7 +210,7 @@ TEST_P(HostilePriorFile, IsRefusedInASentence) {
 INSTANTIATE_TEST_SUITE_P(
     Values, HostilePriorFile,
     ::testing::Values(
-        Hostile{"/version", "2", "version 2"}, Hostile{"/version", "0", "version"},
+        Hostile{"/version", "3", "version 3"}, Hostile{"/version", "0", "version"},
         Hostile{"/version", "1.5", "version"}, Hostile{"/n_classes", "1", "n_classes"},
         Hostile{"/n_classes", "18446744073709551615", "n_classes"},
         Hostile{"/n_classes", "1000000000000", "array"}, Hostile{"/n_rows", "0", "n_rows"},
@@ -243,6 +243,81 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"/sums/posterior/0", "\"-1\"", "posterior"},
         Hostile{"/sums/posterior_squared/0", "\"\"", "posterior_squared"},
         Hostile{"/sums/own_class/0", "7", "own_class"}));
+
+// The rows of rich_prior(), but every class has a posterior somewhere, iterated.
+ClassPrior matched_prior() {
+  ScoreSet set = test::scores({2,  1, 0, 0, -2, 1,    //
+                               -1, 3, 0, 0, -1, 2,    //
+                               1,  1, 0, 0, -2, 0.5,  //
+                               0,  0, 1, 5, -2, -1},
+                              6, DType::kF64, "train.npy");
+  EstimateOptions options;
+  options.counts = {60, 20, 5, 0, 3, 2};
+  options.excluded = {2};
+  options.iterate = true;
+  return estimate_prior(set, nullptr, options).prior;
+}
+
+TEST(PriorFile, KeepsAMatchThroughAReading) {
+  const std::string text = write_prior(matched_prior());
+  const ClassPrior read = parse_prior(text, "p");
+  EXPECT_EQ(write_prior(read), text);
+  EXPECT_EQ(read.match->offset, matched_prior().match->offset);
+  EXPECT_EQ(read.match->changes, matched_prior().match->changes);
+  EXPECT_TRUE(read.match->converged);
+}
+
+TEST(PriorFile, IsOfVersion2OnlyWithAMatch) {
+  EXPECT_EQ(Json::parse(write_prior(matched_prior()))["version"], 2);
+  EXPECT_EQ(Json::parse(write_prior(rich_prior()))["version"], 1);
+}
+
+TEST(PriorFile, OfVersion1HasNoMatch) {
+  Json json = Json::parse(write_prior(matched_prior()));
+  json["version"] = 1;
+  EXPECT_FALSE(parse_prior(json.dump(), "p").match.has_value());
+}
+
+TEST(PriorFile, RefusesEveryMissingKeyOfAMatch) {
+  const Json json = Json::parse(write_prior(matched_prior()));
+  Json without = json;
+  without.erase("match");
+  expect_refused(without, {"prior.json", "match"});
+  for (const auto& item : json["match"].items()) {
+    Json cut = json;
+    cut["match"].erase(item.key());
+    expect_refused(cut, {"prior.json", item.key().c_str()});
+  }
+}
+
+TEST(PriorFile, RefusesAMatchThatSaysSomethingElseThanTheRest) {
+  const Json json = Json::parse(write_prior(matched_prior()));
+  const auto refuse = [&](const char* where, const char* value, const char* word) {
+    Json other = json;
+    other[Json::json_pointer(where)] = Json::parse(value);
+    expect_refused(other, {"prior.json", word});
+  };
+  refuse("/match", "[]", "match");
+  refuse("/match/offset/0", "0.1234", "residual");
+  refuse("/match/offset/0", "null", "offset");
+  refuse("/match/offset/0", "1e4", "matched offset");
+  refuse("/match/offset", "[0, 1]", "array of 6");
+  refuse("/match/changes", "[]", "changes");
+  refuse("/match/changes/0", "-1", "changes");
+  refuse("/match/converged", "1", "converged");
+  refuse("/match/unmatched", "[6]", "unmatched");
+  refuse("/counts", "[60, 21, 5, 0, 3, 2]", "residual");
+}
+
+TEST(PriorFile, RefusesAMatchWithoutCounts) {
+  ScoreSet set = test::scores({2, 1, -1, 3, 1, 1}, 2, DType::kF64, "train.npy");
+  EstimateOptions options;
+  options.counts = {2, 1};
+  options.iterate = true;
+  Json json = Json::parse(write_prior(estimate_prior(set, nullptr, options).prior));
+  json["counts"] = nullptr;
+  expect_refused(json, {"prior.json", "\"counts\" must be present"});
+}
 
 TEST(PriorFile, RefusesWhatIsNoPriorFile) {
   for (const char* text : {"", "{", "[]", "null", "42", "{}", "{\"format\": 3}",

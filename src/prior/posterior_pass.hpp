@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "p2p/label_source.hpp"
+#include "p2p/posterior_sum.hpp"
+#include "p2p/row_source.hpp"
+#include "scan/block_scan.hpp"
+#include "scan/label_scan.hpp"
+
+namespace p2p {
+
+/// Labels that go with the rows of a pass, and how much the rows of each class count.
+struct PassLabels {
+  LabelSource* source = nullptr;  ///< null: every row counts once
+  LabelRules rules = {};
+  std::vector<double> class_weights = {};  ///< [C], or empty: ones
+};
+
+/// The posterior sums of `blocks`, one pass, O(N C); memory O(C * threads). Same bits for any
+/// number of threads. Error: a bad row or label, named.
+PosteriorSum posterior_pass(ScoreSet& scores, std::span<const Block> blocks,
+                            const PosteriorModel& model, const PassLabels& labels, int threads,
+                            std::atomic<std::int64_t>* rows_done);
+
+/// pi_c N / m_c, the weight of a row of class c that makes N rows, m_c of them of class c, follow
+/// pi; 0 for classes without training images and classes without rows. [C].
+std::vector<double> training_weights(const std::vector<double>& counts,
+                                     const std::vector<std::int64_t>& label_rows);
+
+}  // namespace p2p
