@@ -22,16 +22,19 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeastInverse = 1e-6;
 // Where losses differ by less than this share, their difference is rounding; the gradient is not.
 constexpr double kTrustedDifference = 1e-10;
-// Variables are stretched by the root of the weight of their class, but not beyond this.
+// Curvatures below this share of what they could be say little of what they are elsewhere.
+constexpr double kLeastCurvature = 0.02;
 constexpr double kLeastShare = 1e-6;
 
 // Thrown out of the solver when the gradient is small enough or the passes are used up.
 struct Done {};
 
 // The mean loss of the rows as a function of the free variables v:
-//   1/T = v_0 / T_start;  scale_c = scale_start + d_c v;  offset_c = offset_start + (P d v)_c,
-// d_c = 1 / sqrt(share of weight of class c), P the projection to mean 0. What the solver is told
-// differs from the loss by a constant: see told().
+//   1/T = (1 + a v) / T_start;  scale_c = scale_start + a_c v_c;
+//   offset_c = offset_start + (P (d_c v_c - what the others do to the mean of x_c))_c,
+// with a and d one over the root of the curvature at the start, so that the loss is about as round
+// as can be without the curvature between classes; P the projection to mean 0. What the solver is
+// told differs from the loss by a constant: see told().
 class MeanLoss {
  public:
   MeanLoss(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape, Affine start,
@@ -65,18 +68,18 @@ class MeanLoss {
       const double share = pass_.class_weights[c] * static_cast<double>(count[c]);
       if (free[c] == 0 || share == 0) continue;
       moving_.push_back(c);
-      stretch_.push_back(1 / std::sqrt(std::max(share, kLeastShare)));
+      shares_.push_back(std::max(share, kLeastShare));
     }
+    measure_curvature();
     first_scale_ = shape_.temperature ? 1 : 0;
     first_offset_ = first_scale_ + (shape_.scale ? moving_.size() : 0);
     best_ = Vector::Zero(
         static_cast<Eigen::Index>(first_offset_ + (shape_.offset ? moving_.size() : 0)));
-    if (shape_.temperature) best_[0] = 1;
   }
 
   // What LBFGSpp calls.
   double operator()(const Vector& v, Vector& gradient) {
-    if (shape_.temperature && v[0] < kLeastInverse) return kInfinity;
+    if (shape_.temperature && inverse_ratio(v) < kLeastInverse) return kInfinity;
     const Affine affine = affine_at(v);
     reading_ = true;
     const LabelledSums sums = labelled_pass(rows_, classes_, affine, pass_, evidence_);
@@ -102,21 +105,21 @@ class MeanLoss {
 
   [[nodiscard]] Affine affine_at(const Vector& v) const {
     Affine affine = start_;
-    if (shape_.temperature) affine.temperature = start_.temperature / v[0];
-    if (shape_.scale) {
-      for (std::size_t i = 0; i < moving_.size(); ++i) {
-        affine.scale[moving_[i]] += stretch_[i] * at(v, first_scale_ + i);
+    if (shape_.temperature) affine.temperature = start_.temperature / inverse_ratio(v);
+    std::vector<double> move(moving_.size(), 0.0);
+    double mean = 0;
+    for (std::size_t i = 0; i < moving_.size(); ++i) {
+      if (shape_.temperature) move[i] -= inverse_stretch_ * v[0] * centre_[i];
+      if (shape_.scale) {
+        const double more = scale_stretch_[i] * at(v, first_scale_ + i);
+        affine.scale[moving_[i]] += more;
+        move[i] -= more * centre_[i];
       }
+      if (shape_.offset) move[i] += offset_stretch_[i] * at(v, first_offset_ + i);
+      mean += move[i] / static_cast<double>(moving_.size());
     }
-    if (shape_.offset) {
-      double mean = 0;
-      for (std::size_t i = 0; i < moving_.size(); ++i) {
-        mean += stretch_[i] * at(v, first_offset_ + i);
-      }
-      mean /= static_cast<double>(moving_.size());
-      for (std::size_t i = 0; i < moving_.size(); ++i) {
-        affine.offset[moving_[i]] += stretch_[i] * at(v, first_offset_ + i) - mean;
-      }
+    for (std::size_t i = 0; shape_.offset && i < moving_.size(); ++i) {
+      affine.offset[moving_[i]] += move[i] - mean;
     }
     return affine;
   }
@@ -130,38 +133,68 @@ class MeanLoss {
   [[nodiscard]] std::vector<Round> take_rounds() { return std::move(rounds_); }
   // T ran away to infinity.
   [[nodiscard]] bool says_nothing() const {
-    return shape_.temperature && !converged() && best_[0] < 1e3 * kLeastInverse;
+    return shape_.temperature && !converged() && inverse_ratio(best_) < 1e3 * kLeastInverse;
   }
 
  private:
   static double at(const Vector& v, std::size_t i) { return v[static_cast<Eigen::Index>(i)]; }
 
+  // (1/T) / (1/T_start).
+  [[nodiscard]] double inverse_ratio(const Vector& v) const { return 1 + inverse_stretch_ * v[0]; }
+
+  // Mean and variance of z_c / T among the rows that class c is in doubt about.
+  void measure_curvature() {
+    LabelledPass pass = pass_;
+    pass.curvature = true;
+    const LabelledSums sums = labelled_pass(rows_, classes_, start_, pass, evidence_);
+    std::vector<double> variance;
+    double total = 0;
+    for (std::size_t i = 0; i < moving_.size(); ++i) {
+      const std::size_t c = moving_[i];
+      const double h = sums.curvature[c];
+      centre_.push_back(shape_.offset && h > 0 ? sums.curvature_score[c] / h : 0);
+      const double reduced = sums.curvature_square[c] - h * centre_[i] * centre_[i];
+      variance.push_back(std::max(reduced, 0.0));
+      total += variance[i];
+      offset_stretch_.push_back(1 / std::sqrt(std::max(h, kLeastCurvature * shares_[i])));
+    }
+    for (std::size_t i = 0; i < moving_.size(); ++i) {
+      const double least = kLeastCurvature * total * shares_[i];
+      scale_stretch_.push_back(total > 0 ? 1 / std::sqrt(std::max(variance[i], least)) : 1);
+    }
+    if (total > 1) inverse_stretch_ = 1 / std::sqrt(total);
+  }
+
   // Writes the gradient by v; returns the largest component by (log T, scale, offset).
   double fill(const LabelledSums& sums, const Affine& affine, const Vector& v,
               Vector& gradient) const {
     gradient.setZero(v.size());
-    double largest = 0;
+    double largest = 0, mean = 0;
+    for (const std::size_t c : moving_) mean += sums.residual[c];
+    mean /= static_cast<double>(moving_.size());
+    const auto by_offset = [&](std::size_t i) {
+      return shape_.offset ? sums.residual[moving_[i]] - mean : 0;
+    };
     if (shape_.temperature) {
       double slope = 0;
       for (std::size_t c = 0; c < sums.slope.size(); ++c) {
         slope += (affine.scale.empty() ? 1 : affine.scale[c]) * sums.slope[c];
       }
       largest = std::abs(slope);
-      gradient[0] = slope / v[0];
+      gradient[0] = inverse_stretch_ * slope / inverse_ratio(v);
+      for (std::size_t i = 0; i < moving_.size(); ++i) {
+        gradient[0] -= inverse_stretch_ * centre_[i] * by_offset(i);
+      }
     }
     for (std::size_t i = 0; shape_.scale && i < moving_.size(); ++i) {
       const double slope = sums.slope[moving_[i]];
       largest = std::max(largest, std::abs(slope));
-      gradient[static_cast<Eigen::Index>(first_scale_ + i)] = stretch_[i] * slope;
+      gradient[static_cast<Eigen::Index>(first_scale_ + i)] =
+          scale_stretch_[i] * (slope - centre_[i] * by_offset(i));
     }
-    if (!shape_.offset) return largest;
-    double mean = 0;
-    for (const std::size_t c : moving_) mean += sums.residual[c];
-    mean /= static_cast<double>(moving_.size());
-    for (std::size_t i = 0; i < moving_.size(); ++i) {
-      const double slope = sums.residual[moving_[i]] - mean;
-      largest = std::max(largest, std::abs(slope));
-      gradient[static_cast<Eigen::Index>(first_offset_ + i)] = stretch_[i] * slope;
+    for (std::size_t i = 0; shape_.offset && i < moving_.size(); ++i) {
+      largest = std::max(largest, std::abs(by_offset(i)));
+      gradient[static_cast<Eigen::Index>(first_offset_ + i)] = offset_stretch_[i] * by_offset(i);
     }
     return largest;
   }
@@ -186,7 +219,9 @@ class MeanLoss {
   const Evidence& evidence_;
   LabelledPass pass_;
   std::vector<std::size_t> moving_;  // classes
-  std::vector<double> stretch_;      // of the moving classes
+  // Of the moving classes.
+  std::vector<double> shares_, centre_, scale_stretch_, offset_stretch_;
+  double inverse_stretch_ = 1;
   std::size_t first_scale_ = 0, first_offset_ = 0;
   std::vector<Round> rounds_;
   bool reading_ = false;

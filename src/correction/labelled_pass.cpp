@@ -17,6 +17,7 @@ namespace {
 constexpr double kSmallestPosterior = 1e-38;
 constexpr double kLargestScore = 1e9;
 constexpr double kLargestLoss = 1e9;
+constexpr double kLargestCurved = 1e6;
 
 // The sums of one thread; a block is added up in float64, blocks exactly.
 class Worker {
@@ -31,7 +32,7 @@ class Worker {
         reader_(rows.labels, {classes, rows.ignore_index, {}}, pass.class_weights),
         rows_(size()),
         hits_(size()),
-        block_(pass.gradient ? 5 * size() + 1 : 2 * size()),
+        block_(terms(pass) * size() + 1),
         sums_(block_.size()) {}
 
   void take(const Chunk& chunk) {
@@ -78,10 +79,18 @@ class Worker {
       result.slope = part(4);
       result.weighted_loss = all.back();
     }
+    if (pass_->curvature) {
+      result.curvature = part(5);
+      result.curvature_score = part(6);
+      result.curvature_square = part(7);
+    }
     return result;
   }
 
  private:
+  static std::size_t terms(const LabelledPass& pass) {
+    return pass.curvature ? 8 : pass.gradient ? 5 : 2;
+  }
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(classes_); }
 
   void add(std::int32_t label, const double* p) {
@@ -117,8 +126,17 @@ class Worker {
       const double difference = weight * (c == label ? p[c] - 1 : p[c]);
       residual[c] += difference;
       slope[c] += difference * z[c] / affine_->temperature;
+      if (pass_->curvature) add_curvature(c, weight * p[c] * (1 - p[c]), z[c]);
     }
     if (!masked) block_.back() += weight * loss(p, z, label);
+  }
+
+  void add_curvature(std::int64_t c, double curvature, double z) {
+    const double s = std::clamp(z / affine_->temperature, -kLargestCurved, kLargestCurved);
+    double* sum = block_.data() + 5 * size() + c;
+    sum[0] += curvature;
+    sum[size()] += curvature * s;
+    sum[2 * size()] += curvature * s * s;
   }
 
   // -log p_label, also where p_label is too small for a double.
@@ -154,7 +172,7 @@ class Worker {
   PosteriorSteps steps_;
   LabelReader reader_;
   std::vector<std::int64_t> rows_, hits_;
-  // Loss, loss squared, posterior, residual, slope: [C] each; weighted loss.
+  // Loss, loss squared; posterior, residual, slope; curvatures: [C] each; weighted loss.
   std::vector<double> block_;
   ExactSums sums_;
   std::vector<double> scores_;

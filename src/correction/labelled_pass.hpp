@@ -24,12 +24,17 @@ struct LabelledSums {
       residual;  ///< [C] sum_n w_{y_n} (p_c - [y_n = c]): derivative of weighted_loss by offset_c
   std::vector<double> slope;  ///< [C] sum_n w_{y_n} (p_c - [y_n = c]) z_nc / T: derivative of
                               ///< weighted_loss by scale_c. Masked scores add nothing
+
+  // Of a pass for the curvature: [C] sum_n w_{y_n} p_c (1 - p_c) times 1, s and s^2, s = z_nc / T
+  // cut at 1e6 in magnitude.
+  std::vector<double> curvature, curvature_score, curvature_square;
 };
 
 /// Row weights and what to compute.
 struct LabelledPass {
   std::vector<double> class_weights = {};  ///< [C]; empty: ones. Only for the gradient
   bool gradient = false;                   ///< fill what belongs to the gradient
+  bool curvature = false;                  ///< and to the curvature; only with gradient
 };
 
 /// One pass in float64, O(N C); memory O(C * threads). Same bits for any number of threads. Rows

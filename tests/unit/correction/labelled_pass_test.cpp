@@ -37,13 +37,10 @@ void expect_near(const Values& values, const Values& expected, double tolerance)
 // The same sums, row after row in plain float64.
 LabelledSums brute_force(const Values& scores, const Counts& labels, std::size_t classes,
                          const Affine& affine, const Values& weights) {
-  LabelledSums sums{.rows = Counts(classes),
-                    .hits = Counts(classes),
-                    .loss = Values(classes),
-                    .loss_squared = Values(classes),
-                    .posterior = Values(classes),
-                    .residual = Values(classes),
-                    .slope = Values(classes)};
+  LabelledSums sums;
+  sums.rows = sums.hits = Counts(classes);
+  sums.loss = sums.loss_squared = sums.posterior = sums.residual = sums.slope = Values(classes);
+  sums.curvature = sums.curvature_score = sums.curvature_square = Values(classes);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto y = static_cast<std::size_t>(labels[i]);
     Values x(classes);
@@ -63,7 +60,12 @@ LabelledSums brute_force(const Values& scores, const Counts& labels, std::size_t
       const double residual = weights[y] * (p[c] - (c == y ? 1 : 0));
       sums.posterior[c] += weights[y] * p[c];
       sums.residual[c] += residual;
-      sums.slope[c] += residual * scores[i * classes + c] / affine.temperature;
+      const double score = scores[i * classes + c] / affine.temperature;
+      sums.slope[c] += residual * score;
+      const double curvature = weights[y] * p[c] * (1 - p[c]);
+      sums.curvature[c] += curvature;
+      sums.curvature_score[c] += curvature * score;
+      sums.curvature_square[c] += curvature * score * score;
     }
   }
   return sums;
@@ -85,14 +87,27 @@ TEST(LabelledPass, AgreesWithPlainLoops) {
   const Affine affine{
       .temperature = 1.7, .scale = {0.5, 1, 2, -0.25}, .offset = {0.5, -1, 0.25, 2}};
   test::Labelled data(rows.scores, 4, rows.labels);
-  expect_equal(labelled_pass(data.rows(), 4, affine, {kWeights, true}, data.evidence()),
+  expect_equal(labelled_pass(data.rows(), 4, affine, {kWeights, true, false}, data.evidence()),
                brute_force(rows.scores, rows.labels, 4, affine, kWeights));
+}
+
+TEST(LabelledPass, MeasuresTheCurvatureOnRequest) {
+  const test::Synthetic rows = sample(700);
+  const Affine affine{.temperature = 1.7, .offset = {0.5, -1, 0.25, 2}};
+  test::Labelled data(rows.scores, 4, rows.labels);
+  const LabelledSums sums =
+      labelled_pass(data.rows(), 4, affine, {kWeights, true, true}, data.evidence());
+  const LabelledSums expected = brute_force(rows.scores, rows.labels, 4, affine, kWeights);
+  expect_equal(sums, expected);
+  expect_near(sums.curvature, expected.curvature, 1e-12);
+  expect_near(sums.curvature_score, expected.curvature_score, 1e-12);
+  expect_near(sums.curvature_square, expected.curvature_square, 1e-12);
 }
 
 TEST(LabelledPass, CountsEveryRowOnceWithoutClassWeights) {
   const test::Synthetic rows = sample(300);
   test::Labelled data(rows.scores, 4, rows.labels);
-  expect_equal(labelled_pass(data.rows(), 4, {}, {{}, true}, data.evidence()),
+  expect_equal(labelled_pass(data.rows(), 4, {}, {{}, true, false}, data.evidence()),
                brute_force(rows.scores, rows.labels, 4, {}, Values(4, 1.0)));
 }
 
@@ -108,7 +123,7 @@ TEST(LabelledPass, TakesTheLogarithmOfProbabilities) {
   EvidenceRows holdout = data.rows();
   holdout.kind = ScoreKind::kProbs;
   const Affine affine{.temperature = 1.3, .offset = {0.5, -1, 0.25, 2}};
-  expect_equal(labelled_pass(holdout, 4, affine, {kWeights, true}, data.evidence()),
+  expect_equal(labelled_pass(holdout, 4, affine, {kWeights, true, false}, data.evidence()),
                brute_force(logs, rows.labels, 4, affine, kWeights));
 }
 
@@ -116,7 +131,7 @@ TEST(LabelledPass, IsTheDerivativeOfTheWeightedLoss) {
   const test::Synthetic rows = sample(300);
   test::Labelled data(rows.scores, 4, rows.labels);
   const auto sums = [&](const Affine& affine) {
-    return labelled_pass(data.rows(), 4, affine, {kWeights, true}, data.evidence());
+    return labelled_pass(data.rows(), 4, affine, {kWeights, true, false}, data.evidence());
   };
   const Affine at{.temperature = 1.2, .offset = {0.1, 0.2, 0.3, 0.4}};
   const LabelledSums here = sums(at);
@@ -153,7 +168,7 @@ TEST(LabelledPass, LeavesIgnoredRowsOut) {
   test::Labelled data(rows.scores, 4, labels);
   EvidenceRows holdout = data.rows();
   holdout.ignore_index = -1;
-  expect_equal(labelled_pass(holdout, 4, {}, {kWeights, true}, data.evidence()),
+  expect_equal(labelled_pass(holdout, 4, {}, {kWeights, true, false}, data.evidence()),
                brute_force(kept_scores, kept_labels, 4, {}, kWeights));
 }
 
@@ -169,13 +184,14 @@ TEST(LabelledPass, CutsALossAtTheSmallestPosterior) {
 TEST(LabelledPass, KeepsTheLossOfAGradientWhereThePosteriorUnderflows) {
   test::Labelled data({0, -2000, 1, 3}, 2, {1, 1});
   const Affine affine{.temperature = 1, .scale = {3, 2}, .offset = {0, 1}};
-  const LabelledSums sums = labelled_pass(data.rows(), 2, affine, {{}, true}, data.evidence());
+  const LabelledSums sums =
+      labelled_pass(data.rows(), 2, affine, {{}, true, false}, data.evidence());
   EXPECT_NEAR(sums.weighted_loss, 3999 + std::log1p(std::exp(-4.0)), 1e-9);
 }
 
 TEST(LabelledPass, SeesNothingToFitInARowWhoseOwnClassIsMasked) {
   test::Labelled data({0, -kInf, 1, 1, 2, -kInf}, 3, {1, 0});
-  const LabelledSums sums = labelled_pass(data.rows(), 3, {}, {{}, true}, data.evidence());
+  const LabelledSums sums = labelled_pass(data.rows(), 3, {}, {{}, true, false}, data.evidence());
   const double p = 1 / (1 + std::exp(1.0));
   EXPECT_EQ(sums.rows, (Counts{1, 1, 0}));
   expect_near(sums.residual, {p - 1, 1 - p, 0}, 1e-15);
@@ -191,9 +207,9 @@ TEST(LabelledPass, HasTheSameBitsForAnyNumberOfThreads) {
   for (const DType dtype : {DType::kF16, DType::kF64}) {
     test::Labelled data(rows.scores, 4, rows.labels, dtype);
     const LabelledSums one =
-        labelled_pass(data.rows(), 4, affine, {kWeights, true}, data.evidence(1));
+        labelled_pass(data.rows(), 4, affine, {kWeights, true, false}, data.evidence(1));
     const LabelledSums three =
-        labelled_pass(data.rows(), 4, affine, {kWeights, true}, data.evidence(3));
+        labelled_pass(data.rows(), 4, affine, {kWeights, true, false}, data.evidence(3));
     EXPECT_EQ(one.rows, three.rows);
     EXPECT_EQ(one.hits, three.hits);
     EXPECT_EQ(one.loss, three.loss);
@@ -208,7 +224,7 @@ TEST(LabelledPass, HasTheSameBitsForAnyNumberOfThreads) {
 TEST(LabelledPass, RefusesRowsThatCannotBeUsed) {
   const auto pass = [](const Values& scores, const Counts& labels, bool gradient = false) {
     test::Labelled data(scores, 2, labels);
-    labelled_pass(data.rows(), 2, {}, {{}, gradient}, data.evidence());
+    labelled_pass(data.rows(), 2, {}, {{}, gradient, false}, data.evidence());
   };
   test::expect_bad_data({"labels.npy", "1 labels", "2 rows"}, [&] { pass({1, 2, 3, 4}, {0}); });
   test::expect_bad_data({"labels.npy", "row 1", "label 2"}, [&] { pass({1, 2, 3, 4}, {0, 2}); });
