@@ -71,5 +71,6 @@ void add_merge(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_correct(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_track(CLI::App& app);
 
 }  // namespace p2p::cli

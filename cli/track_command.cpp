@@ -1,0 +1,207 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "command.hpp"
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+#include "p2p/score_stream.hpp"
+#include "p2p/track.hpp"
+#include "report/track.hpp"
+
+namespace p2p::cli {
+namespace {
+
+constexpr std::int64_t kLargestState = std::int64_t{1} << 30;
+
+struct Options {
+  std::string scores;
+  std::string prior;
+  std::string state;
+  std::string target = "residual";
+  std::string input = "prior";
+  TrackOptions track;
+  bool follow = false;
+  OutputOptions words;
+};
+
+std::vector<double> read_target(const Options& options, const ClassPrior& prior) {
+  if (options.target == "residual") return {};
+  if (options.target == "uniform") {
+    return std::vector<double>(static_cast<std::size_t>(prior.n_classes()), 1.0);
+  }
+  if (options.target != "empirical") return read_shares(options.target, prior.n_classes());
+  if (prior.empirical.empty()) {
+    throw_usage(
+        "--target empirical needs the training counts, but the prior holds none; estimate it with "
+        "--counts");
+  }
+  return prior.empirical;
+}
+
+BatchOptions batch_options(const Options& options, const ClassPrior& prior) {
+  BatchOptions batch{.kind = prior.settings.input_kind, .threads = options.words.threads};
+  for (const ScoreKind kind : {ScoreKind::kLogits, ScoreKind::kProbs, ScoreKind::kLogProbs}) {
+    if (options.input != kind_name(kind)) continue;
+    batch.kind = kind;
+    batch.kind_stated = true;
+  }
+  return batch;
+}
+
+void refuse_bad_state_names(const Options& options) {
+  if (options.state.empty()) return;
+  if (options.state == "-") {
+    throw_usage("--state needs the name of a file: standard output is for the offsets");
+  }
+  std::vector<std::string> inputs{options.prior};
+  if (options.scores != "-") inputs.push_back(options.scores);
+  if (!std::set<std::string>{"residual", "uniform", "empirical"}.contains(options.target)) {
+    inputs.push_back(options.target);
+  }
+  refuse_overwriting(options.state, inputs);
+}
+
+// Where an earlier run stopped.
+PriorTracker::State load_state(const Options& options, PriorTracker& tracker) {
+  if (options.state.empty() || !std::filesystem::exists(options.state)) return {};
+  PriorTracker::State state =
+      parse_tracker_state(read_text(options.state, kLargestState), options.state);
+  tracker.load(state, options.state);
+  return state;
+}
+
+void save_state(const Options& options, const PriorTracker& tracker, const ScoreStream& stream) {
+  if (options.state.empty()) return;
+  PriorTracker::State state = tracker.save();
+  state.source = stream.file();
+  state.position = stream.file().empty() ? 0 : stream.position();
+  write_text(options.state, write_tracker_state(state));
+}
+
+// 0 when the state is of other scores.
+std::int64_t resume_at(const Options& options, const PriorTracker::State& before) {
+  if (options.scores == "-" || before.source.empty()) return 0;
+  std::error_code unknown;
+  const std::string file = std::filesystem::canonical(options.scores, unknown).string();
+  return file == before.source ? before.position : 0;
+}
+
+void print_line(const report::Json& json) {
+  print(json.dump(-1, ' ', false, report::Json::error_handler_t::replace) + "\n");
+}
+
+// A batch with a bad row is told of and passed over; a stream that ends within it is the end.
+void refuse(const Error& error, PriorTracker& tracker, ScoreStream& stream) {
+  stream.pass_over();
+  tracker.refuse_batch();
+  warn(fmt::format("batch {} was not learned: {}", tracker.batches(), error.what()));
+  report::Json line;
+  line["batch"] = tracker.batches();
+  line["refused"] = error.what();
+  print_line(line);
+}
+
+void demand_classes(const ScoreSet& batch, const ClassPrior& prior) {
+  if (batch.classes() == prior.n_classes()) return;
+  throw_bad_data(
+      fmt::format("'{}' has {} classes, but the prior has {}; use scores of the same model",
+                  batch.sources().front()->name(), batch.classes(), prior.n_classes()));
+}
+
+void run(const Options& options) {
+  refuse_bad_state_names(options);
+  const ClassPrior prior = load_prior(options.prior);
+  for (const std::string& missing : missing_parts(prior)) {
+    warn("the prior is incomplete: " + missing);
+  }
+  TrackOptions track = options.track;
+  track.target = read_target(options, prior);
+  PriorTracker tracker(prior, track);
+  const PriorTracker::State before = load_state(options, tracker);
+  ScoreStream stream(options.scores,
+                     {.follow = options.follow, .position = resume_at(options, before)});
+  const BatchOptions batch_rules = batch_options(options, prior);
+
+  std::int64_t refused = 0;
+  while (std::optional<ScoreSet> batch = stream.next()) {
+    demand_classes(*batch, prior);
+    std::optional<TrackStep> step;
+    try {
+      step = tracker.update(*batch, batch_rules);
+    } catch (const Error& error) {
+      refuse(error, tracker, stream);
+      ++refused;
+    }
+    if (step) print_line(report::track_json(*step));
+    save_state(options, tracker, stream);
+  }
+  if (refused > 0) {
+    throw_bad_data(fmt::format("{} batches were not learned, see above; all others were", refused));
+  }
+  const std::string where =
+      options.state.empty() ? "" : fmt::format("; the state is in '{}'", options.state);
+  note(options.words, fmt::format("{} rows in {} batch{} were learned{}", tracker.rows(),
+                                  tracker.batches(), tracker.batches() == 1 ? "" : "es", where));
+}
+
+}  // namespace
+
+void add_track(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand(
+      "track", "follow the prior of a stream of scores; one offset a batch, as JSON lines");
+  verb->add_option("SCORES", options->scores,
+                   ".npy arrays [rows, classes] one after the other, each a batch: a file, a pipe, "
+                   "or - (stdin)")
+      ->required()
+      ->type_name("");
+  verb->add_option("--prior", options->prior, "prior file from p2p estimate")
+      ->required()
+      ->type_name("PRIOR");
+  verb->add_option("--state", options->state,
+                   "file to go on from and to write after every batch; a file of scores is then "
+                   "read on from where it was left")
+      ->type_name("FILE");
+  verb->add_flag("--follow", options->follow, "wait for SCORES to grow, until interrupted");
+  verb->add_option("--half-life", options->track.half_life,
+                   "rows after which what was learned counts half")
+      ->type_name("ROWS")
+      ->capture_default_str();
+  verb->add_option("--reset-every", options->track.reset_every,
+                   "batches from one full reset to the next; 0: never")
+      ->type_name("N")
+      ->capture_default_str();
+  verb->add_option("--drift", options->track.drift_limit,
+                   "log-likelihood in nats that the tracked prior may lose against the stored one "
+                   "before a full reset; inf: never")
+      ->type_name("NATS")
+      ->capture_default_str();
+  verb->add_option("--target", options->target,
+                   "prior to start from and to go back to: residual (no correction), uniform, "
+                   "empirical, or a file of counts or probabilities")
+      ->type_name("TARGET")
+      ->capture_default_str();
+  verb->add_option("--input", options->input,
+                   "what the scores are: prior (as the prior was made from), logits, probs or "
+                   "log-probs")
+      ->check(CLI::IsMember({"prior", "logits", "probs", "log-probs"}))
+      ->type_name("KIND")
+      ->capture_default_str();
+  add_output_options(*verb, options->words);
+  verb->get_option("--json")->description("changes nothing: stdout is JSON lines");
+  verb->footer(
+      fmt::format("Examples:\n"
+                  "  p2p estimate {0}:train_logits --counts {0}:counts -o prior.json && p2p "
+                  "correct {0}:test_logits --prior prior.json --method none -o - | p2p track - "
+                  "--prior prior.json\n"
+                  "  p2p correct {0}:test_logits --prior prior.json --method none -o scores.npy && "
+                  "p2p track scores.npy --prior prior.json --state state.json --half-life 2000",
+                  kSample));
+  verb->callback([options] { run(*options); });
+}
+
+}  // namespace p2p::cli
