@@ -31,7 +31,8 @@ struct Options {
 std::vector<double> read_target(const Options& options, const ClassPrior& prior) {
   if (options.target == "residual") return {};
   if (options.target == "uniform") {
-    return std::vector<double>(static_cast<std::size_t>(prior.n_classes()), 1.0);
+    std::vector<double> uniform(static_cast<std::size_t>(prior.n_classes()), 1.0);
+    return uniform;
   }
   if (options.target != "empirical") return read_shares(options.target, prior.n_classes());
   if (prior.empirical.empty()) {
@@ -140,7 +141,8 @@ void run(const Options& options) {
     save_state(options, tracker, stream);
   }
   if (refused > 0) {
-    throw_bad_data(fmt::format("{} batches were not learned, see above; all others were", refused));
+    throw_bad_data(fmt::format("{} batch{} could not be learned, see above; all others were",
+                               refused, refused == 1 ? "" : "es"));
   }
   const std::string where =
       options.state.empty() ? "" : fmt::format("; the state is in '{}'", options.state);

@@ -20,7 +20,7 @@ using Json = nlohmann::json;
                   name, key, expected));
 }
 
-std::string text(const Json& json, const char* key, const std::string& name) {
+std::string string_of(const Json& json, const char* key, const std::string& name) {
   const auto it = json.find(key);
   if (it == json.end() || !it->is_string()) fail(name, key, "a string");
   return it->get<std::string>();
@@ -54,8 +54,8 @@ std::string write_tracker_state(const PriorTracker::State& state) {
       state.since_reset, state.drift, source, state.position, target);
 }
 
-PriorTracker::State parse_tracker_state(const std::string& content, const std::string& name) {
-  const Json json = Json::parse(content, nullptr, /*allow_exceptions=*/false);
+PriorTracker::State parse_tracker_state(const std::string& text, const std::string& name) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.value("format", Json()) != Json(kFormat)) {
     throw_bad_data(
         fmt::format("'{}' is not a tracker state (JSON with \"format\": \"{}\"); delete it to "
@@ -66,12 +66,12 @@ PriorTracker::State parse_tracker_state(const std::string& content, const std::s
     fail(name, "version", "1, the only one that this p2p reads");
   }
   PriorTracker::State state;
-  state.prior = text(json, "prior", name);
-  state.stored_target = text(json, "stored_target", name);
+  state.prior = string_of(json, "prior", name);
+  state.stored_target = string_of(json, "stored_target", name);
   state.batches = count(json, "batches", name);
   state.rows = count(json, "rows", name);
   state.since_reset = count(json, "since_reset", name);
-  state.source = text(json, "source", name);
+  state.source = string_of(json, "source", name);
   state.position = count(json, "position", name);
   const auto drift = json.find("drift");
   if (drift == json.end() || !drift->is_number() || !(drift->get<double>() >= 0)) {
