@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "command.hpp"
+#include "correction_options.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
 #include "p2p/score_stream.hpp"
@@ -17,30 +17,36 @@ namespace {
 
 constexpr std::int64_t kLargestState = std::int64_t{1} << 30;
 
+constexpr const char* kResidual = "residual";
+
 struct Options {
   std::string scores;
   std::string prior;
   std::string state;
-  std::string target = "residual";
+  std::string target = kResidual;
   std::string input = "prior";
   TrackOptions track;
   bool follow = false;
   OutputOptions words;
 };
 
+CorrectionArguments target_argument(const Options& options) {
+  CorrectionArguments arguments;
+  arguments.target = options.target;
+  return arguments;
+}
+
+// Empty: the residual prior.
 std::vector<double> read_target(const Options& options, const ClassPrior& prior) {
-  if (options.target == "residual") return {};
-  if (options.target == "uniform") {
-    std::vector<double> uniform(static_cast<std::size_t>(prior.n_classes()), 1.0);
-    return uniform;
-  }
-  if (options.target != "empirical") return read_shares(options.target, prior.n_classes());
-  if (prior.empirical.empty()) {
+  if (options.target == kResidual) return {};
+  CorrectionOptions read = method_options(target_argument(options), prior);
+  if (read.estimated_target) {
     throw_usage(
-        "--target empirical needs the training counts, but the prior holds none; estimate it with "
-        "--counts");
+        "track estimates the target itself; --target says what to begin with: residual, uniform, "
+        "empirical or a file");
   }
-  return prior.empirical;
+  if (read.target.empty()) read.target.assign(static_cast<std::size_t>(prior.n_classes()), 1.0);
+  return read.target;
 }
 
 BatchOptions batch_options(const Options& options, const ClassPrior& prior) {
@@ -60,8 +66,10 @@ void refuse_bad_state_names(const Options& options) {
   }
   std::vector<std::string> inputs{options.prior};
   if (options.scores != "-") inputs.push_back(options.scores);
-  if (!std::set<std::string>{"residual", "uniform", "empirical"}.contains(options.target)) {
-    inputs.push_back(options.target);
+  if (options.target != kResidual) {
+    for (const std::string& file : input_files({}, target_argument(options))) {
+      inputs.push_back(file);
+    }
   }
   refuse_overwriting(options.state, inputs);
 }

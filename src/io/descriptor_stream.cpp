@@ -42,9 +42,9 @@ bool DescriptorStream::is_terminal() const { return ::isatty(descriptor_) == 1; 
 void DescriptorStream::demand_size(std::int64_t bytes) const {
   struct stat status {};
   if (::fstat(descriptor_, &status) == 0 && status.st_size >= bytes) return;
-  throw_bad_data(fmt::format(
-      "{} has {} bytes, but {} of it were read before: it was cut or replaced; begin anew", name_,
-      status.st_size, bytes));
+  throw_bad_data(
+      fmt::format("{} has {} bytes, but {} were read before: it was cut or replaced; begin anew",
+                  name_, status.st_size, bytes));
 }
 
 void DescriptorStream::seek(std::int64_t position) {

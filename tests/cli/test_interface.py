@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import COMMAND, SAMPLE, SOURCE, attempt, p2p, refuse
 
-VERBS = ["estimate", "merge", "inspect", "correct", "evaluate"]
+VERBS = ["estimate", "merge", "inspect", "correct", "evaluate", "track"]
 
 
 def runs(toy):
@@ -21,6 +21,7 @@ def runs(toy):
         "correct": ["correct", "logits.npy", "--prior", "prior.json", "-o", "x.npy"],
         "evaluate": ["evaluate", "logits.npy", "--labels", "labels.npy", "--counts", "counts.npy",
                      "--bootstrap", "20"],
+        "track": ["track", "logits.npy", "--prior", "prior.json"],
     }  # fmt: skip
 
 
@@ -58,6 +59,7 @@ OPTIONS = {
     "--ignore-index --class-axis --exclude",
     "evaluate": "--labels --counts --prior --many --few --bootstrap --input --classes "
     "--ignore-index --class-axis --exclude",
+    "track": "--prior --state --follow --half-life --reset-every --drift --target --input",
 }
 
 

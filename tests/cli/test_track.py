@@ -385,7 +385,7 @@ def test_probabilities_taken_for_logits_are_not_learned(toy, prior, batches):
 
 
 @pytest.mark.parametrize("args", [["--half-life", 0], ["--half-life", "nan"], ["--reset-every", -1],
-                                  ["--drift", 0], ["--input", "numbers"], ["--state", "-"]], ids=str)  # fmt: skip
+                                  ["--drift", 0], ["--input", "numbers"], ["--target", "estimated:em"], ["--state", "-"]], ids=str)  # fmt: skip
 def test_options_that_do_not_fit(toy, prior, args):
     refuse(toy.folder, "track", "-", "--prior", "prior.json", *args, code=2, words=[args[0]])
 

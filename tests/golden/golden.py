@@ -28,6 +28,7 @@ CASES = {
     "help-inspect.txt": "inspect --help",
     "help-correct.txt": "correct --help",
     "help-evaluate.txt": "evaluate --help",
+    "help-track.txt": "track --help",
     "estimate.txt": f"estimate {TRAIN} -o prior.json",
     "prior.json": f"estimate {TRAIN} -o - --quiet",
     "estimate.json": f"estimate {TRAIN} -o prior.json --json",
