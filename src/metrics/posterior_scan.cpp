@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "core/element.hpp"
@@ -27,11 +28,16 @@ class Worker {
         check_(options.kind, plan.classes, options.kind_stated) {
     params_.inv_temperature = 1 / options.temperature;
     params_.probabilities = options.kind == ScoreKind::kProbs;
-    if (!plan.mask.empty()) {
+    if (what.offset != nullptr) {
+      use_offset(*what.offset);
+    } else if (!plan.mask.empty()) {
       params_.offset = plan.mask.data();
       params_.offset_f32 = plan.mask_f32.data();
     }
   }
+
+  Worker(const Worker&) = delete;  // params_ point into it
+  Worker& operator=(const Worker&) = delete;
 
   PosteriorChunk take(const Chunk& chunk, LabelSource& labels) {
     source_ = chunk.block->source;
@@ -64,6 +70,16 @@ class Worker {
   }
 
  private:
+  void use_offset(const LogOffset& offset) {
+    params_.inv_temperature = 1 / offset.temperature;
+    delta_ = offset.delta;
+    for (std::size_t i = 0; i < plan_->mask.size(); ++i) delta_[i] += plan_->mask[i];
+    delta_f32_.assign(delta_.begin(), delta_.end());
+    params_.offset = delta_.data();
+    params_.offset_f32 = delta_f32_.data();
+    if (!offset.scale.empty()) params_.scale = offset.scale.data();
+  }
+
   // The used rows of the chunk, next to each other.
   const std::byte* select_rows(const Chunk& chunk, LabelSource& labels) {
     all_labels_.resize(static_cast<std::size_t>(chunk.count));
@@ -107,10 +123,12 @@ class Worker {
     predicted_.resize(rows_.size());
     log_true_.resize(rows_.size());
     // Largest raw score: temperature and logarithm keep the order, but rounding could merge two.
-    kernels::SoftmaxParams raw = params_;
-    raw.inv_temperature = 1;
-    raw.probabilities = false;
-    kernels::argmax_rows(data, dtype_, count, plan_->classes, raw, predicted_.data(), facts());
+    kernels::SoftmaxParams order = params_;
+    if (what_.offset == nullptr) {
+      order.inv_temperature = 1;
+      order.probabilities = false;
+    }
+    kernels::argmax_rows(data, dtype_, count, plan_->classes, order, predicted_.data(), facts());
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       // ln p_y = (x_y - x_max) + ln p_max keeps its digits where p_y itself has underflowed.
       const std::byte* row = data + static_cast<std::int64_t>(i) * row_bytes_;
@@ -124,7 +142,10 @@ class Worker {
 
   double exponent(const std::byte* row, std::int64_t c) const {
     const double score = load_element(row, dtype_, c);
-    return (params_.probabilities ? std::log(score) : score) * params_.inv_temperature;
+    double x = (params_.probabilities ? std::log(score) : score) * params_.inv_temperature;
+    if (what_.offset == nullptr || x == -HUGE_VAL) return x;
+    if (params_.scale != nullptr) x *= params_.scale[c];
+    return x + delta_[static_cast<std::size_t>(c)];
   }
 
   void check_kind(const Chunk& chunk, const std::byte* data) {
@@ -148,6 +169,14 @@ class Worker {
       const double value = load_element(row, dtype_, c);
       usable = usable && value >= masked && value < HUGE_VAL;
       some = some || value > masked;
+    }
+    if (usable && some && what_.offset != nullptr) {
+      throw RowWithoutPosterior(
+          ErrorCode::kBadData,
+          fmt::format("'{}', row {} (counted from 0) has scores only for classes that are excluded "
+                      "or whose target is 0, so it has no posterior; drop the row, or change the "
+                      "target",
+                      source_->name(), number));
     }
     if (usable && some) {
       throw_bad_data(
@@ -173,6 +202,8 @@ class Worker {
   std::vector<std::int64_t> all_labels_, rows_, labels_, predicted_;
   std::vector<double> posteriors_, log_true_;
   std::vector<float> max_, sum_;
+  std::vector<double> delta_;
+  std::vector<float> delta_f32_;
   std::vector<std::byte> gathered_;
 };
 
@@ -185,9 +216,11 @@ int posterior_workers(const ScoreSet& scores, const EvaluateOptions& options) {
 void scan_posteriors(const ScoreSet& scores, LabelSource& labels, const RowPlan& plan,
                      const EvaluateOptions& options, const PosteriorScan& what,
                      const std::function<void(int worker, const PosteriorChunk& chunk)>& visit) {
-  std::vector<Worker> workers(static_cast<std::size_t>(posterior_workers(scores, options)),
-                              Worker(plan, options, what));
-  scan_blocks(scores, plan.blocks, {.threads = options.threads},
+  std::deque<Worker> workers;
+  for (int i = posterior_workers(scores, options); i > 0; --i) {
+    workers.emplace_back(plan, options, what);
+  }
+  scan_blocks(scores, plan.blocks, {.threads = options.threads, .rows_done = what.rows_done},
               [&](int worker, const Chunk& chunk) {
                 visit(worker, workers[static_cast<std::size_t>(worker)].take(chunk, labels));
               });

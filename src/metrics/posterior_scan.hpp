@@ -1,9 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 
 #include "metrics/row_plan.hpp"
+#include "p2p/correct.hpp"
+#include "p2p/error.hpp"
 #include "p2p/label_source.hpp"
 #include "p2p/metrics.hpp"
 #include "p2p/row_source.hpp"
@@ -25,6 +28,16 @@ struct PosteriorChunk {
 struct PosteriorScan {
   bool predictions = true;  ///< fill predicted and log_true
   bool check_kind = true;   ///< verify that rows are of the stated kind; once is enough
+  /// Scores are used as scale * z / T + delta of this, whatever the temperature of the options. No
+  /// second scores.
+  const LogOffset* offset = nullptr;
+  std::atomic<std::int64_t>* rows_done = nullptr;
+};
+
+/// A row whose scores are good, but which has none where a class is not excluded or switched off.
+class RowWithoutPosterior : public Error {
+ public:
+  using Error::Error;
 };
 
 /// Workers that scan_posteriors will use.
@@ -32,7 +45,8 @@ int posterior_workers(const ScoreSet& scores, const EvaluateOptions& options);
 
 /// Calls visit(worker, chunk) over all used rows; the chunks of a block come in order, on one
 /// worker, cut alike for any number of threads. Rows that are not used are not looked at.
-/// O(N C); memory of a few chunks per worker. Error: a used row without a posterior, named.
+/// O(N C); memory of a few chunks per worker. Error: a bad used row, named;
+/// RowWithoutPosterior.
 void scan_posteriors(const ScoreSet& scores, LabelSource& labels, const RowPlan& plan,
                      const EvaluateOptions& options, const PosteriorScan& what,
                      const std::function<void(int worker, const PosteriorChunk& chunk)>& visit);

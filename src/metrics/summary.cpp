@@ -25,6 +25,30 @@ struct Mean {
   }
 };
 
+double macro_f1(const TopLabel& top, const RowPlan& plan, const std::vector<double>& predicted) {
+  Mean f1;
+  for (std::size_t c = 0; c < predicted.size(); ++c) {
+    const auto rows = static_cast<double>(plan.label_counts[c]);
+    if (rows + predicted[c] <= 0) continue;
+    double hits = 0;
+    if (rows > 0)
+      hits = static_cast<double>(top.correct[c]) * rows / static_cast<double>(top.drawn[c]);
+    f1.add(2 * hits / (rows + predicted[c]));
+  }
+  return *f1.value();
+}
+
+}  // namespace
+
+std::vector<double> class_recalls(const TopLabel& top) {
+  std::vector<double> recalls(top.drawn.size(), std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t c = 0; c < recalls.size(); ++c) {
+    if (top.drawn[c] == 0) continue;
+    recalls[c] = static_cast<double>(top.correct[c]) / static_cast<double>(top.drawn[c]);
+  }
+  return recalls;
+}
+
 void add_recalls(const TopLabel& top, const RowPlan& plan, const EvaluateOptions& options,
                  MetricValues& values) {
   const std::vector<double> recalls = class_recalls(top);
@@ -49,30 +73,6 @@ void add_recalls(const TopLabel& top, const RowPlan& plan, const EvaluateOptions
   values.many = many.value();
   values.medium = medium.value();
   values.few = few.value();
-}
-
-double macro_f1(const TopLabel& top, const RowPlan& plan, const std::vector<double>& predicted) {
-  Mean f1;
-  for (std::size_t c = 0; c < predicted.size(); ++c) {
-    const auto rows = static_cast<double>(plan.label_counts[c]);
-    if (rows + predicted[c] <= 0) continue;
-    double hits = 0;
-    if (rows > 0)
-      hits = static_cast<double>(top.correct[c]) * rows / static_cast<double>(top.drawn[c]);
-    f1.add(2 * hits / (rows + predicted[c]));
-  }
-  return *f1.value();
-}
-
-}  // namespace
-
-std::vector<double> class_recalls(const TopLabel& top) {
-  std::vector<double> recalls(top.drawn.size(), std::numeric_limits<double>::quiet_NaN());
-  for (std::size_t c = 0; c < recalls.size(); ++c) {
-    if (top.drawn[c] == 0) continue;
-    recalls[c] = static_cast<double>(top.correct[c]) / static_cast<double>(top.drawn[c]);
-  }
-  return recalls;
 }
 
 MetricValues summarise(const Tally& tally, const TopLabel& top, const RowPlan& plan,

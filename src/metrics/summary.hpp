@@ -13,6 +13,10 @@ namespace p2p::metrics {
 MetricValues summarise(const Tally& tally, const TopLabel& top, const RowPlan& plan,
                        const EvaluateOptions& options);
 
+/// Fills accuracy, balanced accuracy, groups, worst recall and geometric mean. O(C).
+void add_recalls(const TopLabel& top, const RowPlan& plan, const EvaluateOptions& options,
+                 MetricValues& values);
+
 /// Recall of each class, NaN where it has no rows.
 std::vector<double> class_recalls(const TopLabel& top);
 
