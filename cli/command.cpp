@@ -52,6 +52,10 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
   }
   scores->type_name(positional ? "" : "SCORES");
   if (positional) scores->required();
+  add_reading_options(verb, options);
+}
+
+void add_reading_options(CLI::App& verb, ScoreOptions& options) {
   verb.add_option("--input", options.input, "what the scores are: auto, logits, probs or log-probs")
       ->check(CLI::IsMember({"auto", "logits", "probs", "log-probs"}))
       ->type_name("KIND")

@@ -37,6 +37,8 @@ inline constexpr const char* kSample = "data/cifar10-lt100-resnet20-ce-mixup.npz
 void add_output_options(CLI::App& verb, OutputOptions& options);
 /// `positional`: SCORES... are the arguments of the verb; else they come by --scores.
 void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
+/// How score files are to be understood: all but the files.
+void add_reading_options(CLI::App& verb, ScoreOptions& options);
 
 /// Opened scores with what is known of them before a pass.
 struct OpenedScores {
@@ -71,6 +73,8 @@ void add_merge(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_correct(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_compare(CLI::App& app);
+void add_sweep(CLI::App& app);
 void add_track(CLI::App& app);
 
 }  // namespace p2p::cli

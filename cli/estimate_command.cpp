@@ -8,6 +8,7 @@
 #include "p2p/estimate.hpp"
 #include "p2p/open.hpp"
 #include "progress.hpp"
+#include "training_options.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -28,41 +29,6 @@ struct Options {
   int max_rounds = EstimateOptions{}.max_rounds;
   bool allow_unconverged = false;
 };
-
-double parse_number(std::string_view text, const std::string& where) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    throw_usage(fmt::format("{}: '{}' is not a number", where, text));
-  }
-  return value;
-}
-
-// What --trained-with says; `values` becomes the file that it names, if any.
-Training parse_training(const std::string& text, std::string& values) {
-  Training training;
-  const std::size_t colon = text.find(':');
-  const std::string loss = text.substr(0, colon);
-  const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
-  if (text == "ce") return training;
-  if (loss == "la") {
-    training.loss = Training::Loss::kLogitAdjusted;
-    if (colon != std::string::npos) training.tau = parse_number(rest, "--trained-with la:TAU");
-  } else if (text == "balanced-softmax") {
-    training.loss = Training::Loss::kBalancedSoftmax;
-  } else if (loss == "weights" && !rest.empty()) {
-    training.loss = Training::Loss::kClassWeights;
-    values = rest;
-  } else if (loss == "offset" && !rest.empty()) {
-    training.loss = Training::Loss::kOffset;
-    values = rest;
-  } else {
-    throw_usage(fmt::format(
-        "--trained-with '{}' is not ce, la, la:TAU, balanced-softmax, weights:FILE or offset:FILE",
-        text));
-  }
-  return training;
-}
 
 void parse_part(const std::string& text, EstimateOptions& options) {
   if (text.empty()) return;

@@ -21,10 +21,10 @@ constexpr int kBadData = 3;
 int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const auto verbs = app.get_subcommands();
   if (verbs.empty()) {
-    fmt::print(
-        stderr,
-        "p2p: {}; expected estimate, merge, inspect, correct, evaluate or track; see p2p --help\n",
-        argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
+    fmt::print(stderr,
+               "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep or "
+               "track; see p2p --help\n",
+               argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
     fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
   }
@@ -51,6 +51,8 @@ int run(int argc, char** argv) {
   p2p::cli::add_inspect(app);
   p2p::cli::add_correct(app);
   p2p::cli::add_evaluate(app);
+  p2p::cli::add_compare(app);
+  p2p::cli::add_sweep(app);
   p2p::cli::add_track(app);
   for (CLI::App* verb : app.get_subcommands({})) verb->group("Verbs");
   try {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,12 +18,19 @@ namespace p2p {
 /// A correction to be found, and what it is called in the table.
 struct Contender {
   std::string name;
-  const ClassPrior* prior = nullptr;
+  std::shared_ptr<const ClassPrior> prior;
   /// A method that estimates the target itself is run without `target` and `estimated_target`.
   CorrectionOptions options;
   double prior_seconds =
       0;  ///< spent on a prior that this contender alone uses; counted as its own
 };
+
+/// The methods in the order given, with what the evidence offers beside them: after p2p the same
+/// with the prior measured on the held-out rows ("p2p (held-out)"), after match to source rows
+/// match to target rows ("match (target)"). One pass over held-out rows. Error as estimate_prior.
+std::vector<Contender> contenders(const std::shared_ptr<const ClassPrior>& prior,
+                                  std::span<const Method> methods, const CorrectionOptions& options,
+                                  const Evidence& evidence);
 
 /// A correction with the time it took, or why there is none.
 struct FoundCorrection {

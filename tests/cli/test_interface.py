@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import COMMAND, SAMPLE, SOURCE, attempt, p2p, refuse
 
-VERBS = ["estimate", "merge", "inspect", "correct", "evaluate", "track"]
+VERBS = ["estimate", "merge", "inspect", "correct", "evaluate", "compare", "sweep", "track"]
 
 
 def runs(toy):
@@ -21,6 +21,9 @@ def runs(toy):
         "correct": ["correct", "logits.npy", "--prior", "prior.json", "-o", "x.npy"],
         "evaluate": ["evaluate", "logits.npy", "--labels", "labels.npy", "--counts", "counts.npy",
                      "--bootstrap", "20"],
+        "compare": ["compare", "--train", "logits.npy", "--counts", "counts.npy", "--test", "logits.npy",
+                    "--test-labels", "labels.npy", "--methods", "none,empirical", "--bootstrap", "20"],
+        "sweep": ["sweep", "logits.npy", "--labels", "labels.npy", "--prior", "prior.json"],
         "track": ["track", "logits.npy", "--prior", "prior.json"],
     }  # fmt: skip
 
@@ -59,6 +62,11 @@ OPTIONS = {
     "--ignore-index --class-axis --exclude",
     "evaluate": "--labels --counts --prior --many --few --bootstrap --input --classes "
     "--ignore-index --class-axis --exclude",
+    "compare": "--test --test-labels --train --train-labels --counts --trained-with --prior --holdout "
+    "--holdout-labels --unlabelled --second --holdout-second --methods --strength --target --tau --eps "
+    "--many --few --bootstrap -o --input --classes --ignore-index --class-axis --exclude",
+    "sweep": "--labels --prior --method --strengths --targets --tau --eps --holdout --holdout-labels "
+    "--unlabelled --second --many --few -o --input --classes --ignore-index --class-axis --exclude",
     "track": "--prior --state --follow --half-life --reset-every --drift --target --input",
 }
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 
@@ -19,6 +20,7 @@ SAMPLE = "data/cifar10-lt100-resnet20-ce-mixup.npz"
 TRAIN = f"{SAMPLE}:train_logits --counts {SAMPLE}:counts"
 TEST = f"{SAMPLE}:test_logits"
 LABELS = f"--labels {SAMPLE}:test_labels"
+COMPARED = f"--train {TRAIN} --test {TEST} --test-labels {SAMPLE}:test_labels"
 
 # name -> arguments. The ending says what is kept: .txt both streams, .json standard output alone.
 CASES = {
@@ -28,6 +30,8 @@ CASES = {
     "help-inspect.txt": "inspect --help",
     "help-correct.txt": "correct --help",
     "help-evaluate.txt": "evaluate --help",
+    "help-compare.txt": "compare --help",
+    "help-sweep.txt": "sweep --help",
     "help-track.txt": "track --help",
     "estimate.txt": f"estimate {TRAIN} -o prior.json",
     "prior.json": f"estimate {TRAIN} -o - --quiet",
@@ -50,6 +54,10 @@ CASES = {
     "evaluate.json": f"evaluate corrected.npy {LABELS} --counts {SAMPLE}:counts --json",
     "evaluate-bootstrap.txt": f"evaluate corrected.npy {LABELS} --counts {SAMPLE}:counts --bootstrap 50",
     "evaluate-bootstrap.json": f"evaluate corrected.npy {LABELS} --prior prior.json --bootstrap 50 --json",
+    "compare.txt": f"compare {COMPARED} --methods none,empirical,bbse --bootstrap 50",
+    "compare.json": f"compare {COMPARED} --methods none,empirical,bbse --bootstrap 50 --json",
+    "sweep.txt": f"sweep {TEST} {LABELS} --prior prior.json --strengths 0,0.5,1 --targets 2",
+    "sweep.json": f"sweep {TEST} {LABELS} --prior prior.json --strengths 0.5,1 --targets 1 --json",
     "error-no-verb.txt": "",
     "error-no-prior.txt": f"correct {TEST} -o corrected.npy",
     "error-method.txt": f"correct {TEST} --prior prior.json --method magic -o corrected.npy",
@@ -77,10 +85,11 @@ def run(name, folder):
         text=True,
         env={**os.environ, "P2P_FORCE_TARGET": "scalar", "LC_ALL": "C"},
     )
+    printed = without_seconds(process.stdout) if name.startswith("compare.") else process.stdout
     if name.endswith(".json"):
         assert process.returncode == 0, process.stderr
-        return process.stdout
-    text = f"$ p2p {CASES[name]}".rstrip() + "\n" + process.stdout
+        return printed
+    text = f"$ p2p {CASES[name]}".rstrip() + "\n" + printed
     if process.stderr:
         text += f"--- stderr\n{process.stderr}"
     if process.returncode:
@@ -89,6 +98,12 @@ def run(name, folder):
     return "".join(
         line + "\n" for line in text.splitlines() if line.strip() or "--help" not in CASES[name]
     )
+
+
+def without_seconds(text):
+    """Times differ from run to run: 0 in their place."""
+    text = re.sub(r"\b\d+\.\d{3}$", "0.000", text, flags=re.M)
+    return re.sub(r'(seconds": )[-+.e\d]+', r"\g<1>0.0", text)
 
 
 def same(a, b):
