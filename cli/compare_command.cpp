@@ -27,6 +27,7 @@ struct Options {
   std::vector<std::string> test, test_labels, second;
   std::vector<std::string> methods;
   std::vector<std::string> out;
+  double strength = 1;
   std::int64_t bootstrap = CompareOptions().bootstrap;
   EvidenceArguments evidence;
   CorrectionArguments correction;
@@ -122,13 +123,11 @@ void run(const Options& options) {
   estimate.training = parse_training(options.trained_with, training_values);
   check_table_files(options.out, {".csv", ".json", ".md"}, inputs_of(options, training_values));
   const std::vector<Method> methods = chosen_methods(options);
-  const std::optional<double> strength = parse_strength(options.correction.strength);
-  if (!strength) throw_usage("--strength auto cannot be compared; give a number");
 
   const Measured measured = measure_prior(options, training_values, std::move(estimate));
   const ClassPrior& prior = *measured.prior;
   CorrectionOptions correction = method_options(options.correction, prior);
-  correction.strength = *strength;
+  correction.strength = options.strength;
   ScoreOptions reading = options.reading;
   reading.scores = options.test;
   const OpenedTestRows test(reading, options.test_labels, options.second, prior, measured.name,
@@ -159,7 +158,7 @@ void run(const Options& options) {
   }
   report::Json json;
   json["target"] = options.correction.target;
-  json["strength"] = *strength;
+  json["strength"] = options.strength;
   json["prior_seconds"] = measured.seconds ? report::Json(*measured.seconds) : report::Json();
   json.update(report::comparison_json(comparison));
   write_tables(options.out, {{".csv", [&] { return report::comparison_csv(comparison); }},
@@ -207,8 +206,7 @@ void add_compare(CLI::App& app) {
       ->expected(1)
       ->take_all()
       ->delimiter(',');
-  verb->add_option("--strength", options->correction.strength,
-                   "share of every correction; 0 is the identity")
+  verb->add_option("--strength", options->strength, "share of every correction; 0 is the identity")
       ->type_name("A")
       ->capture_default_str();
   add_method_options(*verb, options->correction);

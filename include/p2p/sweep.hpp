@@ -39,9 +39,9 @@ struct Sweep {
 };
 
 /// Metrics over a grid of strengths and targets. The method runs once a target; then one pass over
-/// the rows for all points, O(N C points), memory O(C * points * threads). Same bits for any number
-/// of threads. Error as make_correction and evaluate; Error{kUsage}: strengths or gammas out of
-/// range, gammas above 0 without counts in the prior.
+/// the rows for all points that share a scale and a temperature, O(N C points), memory O(C * points
+/// * threads). Same bits for any number of threads. Error as make_correction and evaluate;
+/// Error{kUsage}: strengths or gammas out of range, gammas above 0 without counts in the prior.
 Sweep sweep(const ClassPrior& prior, const SweepOptions& options, const Evidence& evidence,
             const TestRows& test);
 

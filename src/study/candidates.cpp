@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "p2p/estimate.hpp"
+#include "study/held_out_prior.hpp"
 
 namespace p2p::study {
 namespace {
@@ -13,28 +13,6 @@ Candidate candidate(Method method) {
   result.name = info(method).name;
   result.method = method;
   return result;
-}
-
-// q measured on the held-out rows instead of the rows of the prior, everything else kept.
-ClassPrior measured_on_holdout(const ClassPrior& prior, const Evidence& evidence) {
-  const EvidenceRows& rows = evidence.holdout;
-  EstimateOptions options;
-  options.training.loss = Training::Loss::kOffset;
-  options.training.values = prior.settings.training_offset;
-  options.kind = rows.kind;
-  options.kind_stated = rows.kind_stated;
-  options.counts = prior.settings.counts;
-  options.rows = "holdout";
-  options.temperature = prior.settings.temperature;
-  options.ignore_index = rows.ignore_index;
-  options.excluded = prior.settings.excluded;
-  options.threads = evidence.threads;
-  options.rows_done = evidence.rows_done;
-  // Without counts there is nothing to weigh by, and labels would pass for counts.
-  LabelSource* labels = prior.settings.counts.empty() ? nullptr : rows.labels;
-  ClassPrior measured = estimate_prior(*rows.scores, labels, options).prior;
-  measured.match.reset();
-  return measured;
 }
 
 std::vector<Candidate> methods_of_auto(const ClassPrior& prior, const Evidence& evidence) {

@@ -1,35 +1,17 @@
 #include <chrono>
 
 #include "p2p/compare.hpp"
-#include "p2p/estimate.hpp"
+#include "study/held_out_prior.hpp"
 
 namespace p2p {
 namespace {
 
-// q of the held-out rows, everything else as in `prior`.
 Contender held_out_contender(const ClassPrior& prior, const CorrectionOptions& options,
                              const Evidence& evidence) {
   const auto start = std::chrono::steady_clock::now();
-  const EvidenceRows& rows = evidence.holdout;
-  EstimateOptions estimate;
-  estimate.training.loss = Training::Loss::kOffset;
-  estimate.training.values = prior.settings.training_offset;
-  estimate.kind = rows.kind;
-  estimate.kind_stated = rows.kind_stated;
-  estimate.counts = prior.settings.counts;
-  estimate.classes = prior.settings.classes;
-  estimate.rows = "holdout";
-  estimate.temperature = prior.settings.temperature;
-  estimate.ignore_index = rows.ignore_index;
-  estimate.excluded = prior.settings.excluded;
-  estimate.threads = evidence.threads;
-  estimate.rows_done = evidence.rows_done;
-  // Without counts there is nothing to weigh by, and labels would pass for counts.
-  LabelSource* labels = prior.settings.counts.empty() ? nullptr : rows.labels;
   Contender contender;
   contender.name = "p2p (held-out)";
-  contender.prior =
-      std::make_shared<const ClassPrior>(estimate_prior(*rows.scores, labels, estimate).prior);
+  contender.prior = std::make_shared<const ClassPrior>(study::measured_on_holdout(prior, evidence));
   contender.options = options;
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
   contender.prior_seconds = spent.count();

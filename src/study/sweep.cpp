@@ -163,12 +163,25 @@ bool same_base(const LogOffset& a, const LogOffset& b) {
          a.second_temperature == b.second_temperature;
 }
 
-// One pass for points over the same scale * z / T.
-void judge(const LogOffset& like, std::span<const Weighing> points, const TestRows& test,
-           const SweepOptions& options, Sweep& result) {
-  LogOffset base = like;
-  std::ranges::fill(base.delta, 0.0);
-  const JudgedRows rows(test, base, evaluate_options(test, options.threads));
+// Points over the same scale * z / T.
+struct Pass {
+  LogOffset base;  // delta 0
+  std::vector<Weighing> points;
+};
+
+Pass& pass_of(const LogOffset& offset, std::vector<Pass>& passes) {
+  const auto found =
+      std::ranges::find_if(passes, [&](const Pass& pass) { return same_base(pass.base, offset); });
+  if (found != passes.end()) return *found;
+  Pass& pass = passes.emplace_back();
+  pass.base = offset;
+  std::ranges::fill(pass.base.delta, 0.0);
+  return pass;
+}
+
+void judge(const Pass& pass, const TestRows& test, const SweepOptions& options, Sweep& result) {
+  const std::vector<Weighing>& points = pass.points;
+  const JudgedRows rows(test, pass.base, evaluate_options(test, options.threads));
   const metrics::RowPlan& plan = rows.plan();
   const metrics::PosteriorScan scan{.offset = &rows.offset(), .rows_done = options.rows_done};
   std::vector<Worker> workers(
@@ -202,33 +215,24 @@ Sweep sweep(const ClassPrior& prior, const SweepOptions& options, const Evidence
   const bool finds_target = info(options.correction.method).estimates_target;
   const std::vector<double> one{0.0};
   Sweep result;
-  std::vector<LogOffset> offsets;  // of full strength, by target
+  std::vector<Pass> passes;
   for (const double gamma : finds_target ? one : options.gammas) {
     CorrectionOptions correction = options.correction;
-    correction.strength = 1;
     correction.estimated_target.reset();
     correction.target = finds_target ? std::vector<double>{} : target(prior, gamma);
-    Correction found = make_correction(prior, correction, evidence);
-    append(result.warnings, found.warnings);
-    offsets.push_back(std::move(found.offset));
+    correction.strength = 0;
+    const LogOffset identity = make_correction(prior, correction, evidence).offset;
+    correction.strength = 1;
+    const Correction full = make_correction(prior, correction, evidence);
+    append(result.warnings, full.warnings);
     for (const double strength : options.strengths) {
+      const LogOffset& offset = strength == 0 ? identity : full.offset;
+      pass_of(offset, passes).points.push_back(weighing(result.points.size(), offset, strength));
       result.points.push_back(
           {strength, finds_target ? std::nullopt : std::optional(gamma), TableValues{}});
     }
   }
-  // The targets that share a pass lie next to each other, or each has its own.
-  for (std::size_t first = 0; first < offsets.size();) {
-    std::vector<Weighing> points;
-    std::size_t next = first;
-    for (; next < offsets.size() && same_base(offsets[first], offsets[next]); ++next) {
-      for (std::size_t s = 0; s < options.strengths.size(); ++s) {
-        points.push_back(
-            weighing(next * options.strengths.size() + s, offsets[next], options.strengths[s]));
-      }
-    }
-    judge(offsets[first], points, test, options, result);
-    first = next;
-  }
+  for (const Pass& pass : passes) judge(pass, test, options, result);
   return result;
 }
 
