@@ -5,6 +5,7 @@ priors are vectors that sum to 1. Convex fits are done by Newton's method, to ab
 """
 
 import numpy as np
+import scipy.optimize
 from reference import log_softmax, normalised, softmax
 
 
@@ -222,13 +223,34 @@ def worst_prior(losses, eps):
     return at(high)
 
 
-def drops(z, y, log_r, eps, rounds=25):
-    g = uniform(z.shape[1])
-    for _ in range(rounds):
-        previous, g = g, worst_prior(class_losses(z - log_r + np.log(g), y), eps)
-        if np.abs(g - previous).max() < 1e-14:
-            break
-    return g
+def drops(z, y, log_r, eps):
+    """g that is the worst prior in the ball at the losses it leads to itself. Either all losses are
+    equal inside the ball, or L_c(g) - lambda log g_c is the same for all c and KL(g | u) = eps."""
+    classes = z.shape[1]
+    if eps == 0:
+        return uniform(classes)
+
+    def spread(log_g, strength):
+        return centred(class_losses(z - log_r + log_g, y) - strength * log_g)
+
+    def at_the_bound(unknown):
+        log_g = log_softmax(unknown[:-1])
+        bound = kl(np.exp(log_g), uniform(classes)) - eps
+        return np.append(spread(log_g, np.exp(unknown[-1])) + unknown[:-1].mean(), bound)
+
+    start = np.zeros(classes)
+    inside = solved(lambda u: spread(log_softmax(u), 0.0) + u.mean(), start)
+    g = softmax(inside)
+    if kl(g, uniform(classes)) <= eps:
+        return g
+    start = np.sqrt(eps) * centred(class_losses(z - log_r, y))
+    return softmax(solved(at_the_bound, np.append(start, 0.0))[:-1])
+
+
+def solved(equations, start):
+    root = scipy.optimize.root(equations, start, method="hybr", options={"xtol": 1e-13})
+    assert np.abs(equations(root.x)).max() < 1e-10, root
+    return root.x
 
 
 # GLA
