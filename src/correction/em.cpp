@@ -1,8 +1,11 @@
 #include "correction/method.hpp"
-#include "p2p/error.hpp"
+#include "correction/target_em.hpp"
 
 namespace p2p::correction {
 
-MethodResult run_em(const MethodInput& /*input*/) { throw_usage("not built yet"); }
+MethodResult run_em(const MethodInput& input) {
+  TargetEm em(input);
+  return em.finish(em.iterate(em.source_prior(), 1));
+}
 
 }  // namespace p2p::correction

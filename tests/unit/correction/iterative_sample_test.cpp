@@ -58,5 +58,32 @@ TEST(IterativeSample, MatchOnTheUnlabelledTestRows) {
 
 TEST(IterativeSample, Gala) { expect_metrics(options_of(Method::kGala), 0.6692, 0.9473424127); }
 
+// Textbook EM from the effective prior; float64 NumPy after 200 rounds (it stands still by then).
+TEST(IterativeSample, PlainEmInTwoHundredRounds) {
+  CorrectionOptions options = options_of(Method::kEm);
+  options.em_damping = 0;
+  options.largest_weight = std::numeric_limits<double>::infinity();
+  options.max_rounds = 200;
+  options.tolerance = 1e-300;
+  options.allow_unconverged = true;
+  expect_metrics(options, 0.7207, 0.8307602824);
+}
+
+TEST(IterativeSample, EmStandsWherePlainEmDoes) {
+  expect_metrics(options_of(Method::kEm), 0.7207, 0.8307602824);
+}
+
+TEST(IterativeSample, EmTakesFewerPassesThanPlainEm) {
+  ScoreSet target = open_scores({kFile + "test_logits"});
+  Evidence evidence;
+  evidence.unlabelled.scores = &target;
+  CorrectionOptions options = options_of(Method::kEm);
+  const std::size_t guarded = make_correction(estimated(), options, evidence).rounds.size();
+  options.em_damping = 0;
+  options.largest_weight = std::numeric_limits<double>::infinity();
+  const std::size_t plain = make_correction(estimated(), options, evidence).rounds.size();
+  EXPECT_LE(2 * guarded, plain);
+}
+
 }  // namespace
 }  // namespace p2p
