@@ -22,6 +22,10 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeastInverse = 1e-6;
 // Where losses differ by less than this share, their difference is rounding; the gradient is not.
 constexpr double kTrustedDifference = 1e-10;
+// A fit has ended, too, when so many rounds lowered the mean loss by no more than this many
+// tolerances.
+constexpr std::size_t kFlatRounds = 20;
+constexpr double kFlatGain = 10;
 // Curvatures below this share of what they could be say little of what they are elsewhere.
 constexpr double kLeastCurvature = 0.02;
 constexpr double kLeastShare = 1e-6;
@@ -99,7 +103,8 @@ class MeanLoss {
       best_change_ = largest;
       throw Done{};
     }
-    if (rounds() >= max_rounds_) throw Done{};
+    flat_ = is_flat();
+    if (flat_ || rounds() >= max_rounds_) throw Done{};
     return value;
   }
 
@@ -128,7 +133,7 @@ class MeanLoss {
   [[nodiscard]] double least() const { return best_told_; }
   // A pass over the rows was begun and not ended: what was thrown is its error.
   [[nodiscard]] bool reading() const { return reading_; }
-  [[nodiscard]] bool converged() const { return best_change_ <= tolerance_; }
+  [[nodiscard]] bool converged() const { return best_change_ <= tolerance_ || flat_; }
   [[nodiscard]] int rounds() const { return static_cast<int>(rounds_.size()); }
   [[nodiscard]] std::vector<Round> take_rounds() { return std::move(rounds_); }
   // T ran away to infinity.
@@ -137,6 +142,15 @@ class MeanLoss {
   }
 
  private:
+  // The last kFlatRounds lowered the least loss by next to nothing, as along the valleys of fits
+  // with more parameters than their rows determine.
+  bool is_flat() {
+    least_losses_.push_back(best_loss_);
+    if (least_losses_.size() <= kFlatRounds) return false;
+    const double gain = least_losses_[least_losses_.size() - 1 - kFlatRounds] - best_loss_;
+    return gain <= kFlatGain * tolerance_ * std::max(1.0, std::abs(best_loss_));
+  }
+
   static double at(const Vector& v, std::size_t i) { return v[static_cast<Eigen::Index>(i)]; }
 
   // (1/T) / (1/T_start).
@@ -224,6 +238,8 @@ class MeanLoss {
   double inverse_stretch_ = 1;
   std::size_t first_scale_ = 0, first_offset_ = 0;
   std::vector<Round> rounds_;
+  std::vector<double> least_losses_;  // so far, after each round
+  bool flat_ = false;
   bool reading_ = false;
   Vector best_, best_gradient_;
   double best_told_ = kInfinity, best_loss_ = kInfinity, best_change_ = kInfinity;

@@ -71,6 +71,15 @@ TEST(AffineFit, EndsWhereTheGradientVanishes) {
   }
 }
 
+TEST(AffineFit, EndsOnRowsThatAreToldApartWithoutError) {
+  // The loss falls towards 0 for ever, as the scales grow.
+  const test::Synthetic rows =
+      test::synthetic({.rows = 40, .rows_prior = kPrior, .model_prior = kPrior, .separation = 8});
+  const AffineFit found = fit(rows, {.scale = true, .offset = true}, {}, kOnes, kAll, 1e-12, 200);
+  EXPECT_TRUE(found.converged);
+  EXPECT_LT(found.rounds.back().objective.value(), 1e-9);
+}
+
 TEST(AffineFit, DoesNotDependOnWhereItStarts) {
   const test::Synthetic rows = sample(2.5);
   const FitShape shape{.temperature = true, .offset = true};
