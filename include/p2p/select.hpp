@@ -64,10 +64,10 @@ struct Selection {
 /// the NLL weighted to the target (class-balanced for the uniform one); of all candidates that pass
 /// the group guard the simplest within one standard error (of the paired difference) of the best is
 /// taken, and only when it beats none by two. Otherwise the verdict is kLeaveAlone, or kTooFewRows
-/// when the difference and two standard errors of it exceed kNotableGain. Folds are stratified: row i of
-/// a class is in fold i mod K. Without labelled rows: p2p, measured on held-out rows when they are
-/// given, else as in the prior, unless the prior says that its training rows are memorised, that
-/// the scores seem to carry no long-tailed prior, or that there is nothing to correct.
+/// when the difference and two standard errors of it exceed kNotableGain. Folds are stratified: row
+/// i of a class is in fold i mod K. Without labelled rows: p2p, measured on held-out rows when they
+/// are given, else as in the prior, unless the prior says that its training rows are memorised,
+/// that the scores seem to carry no long-tailed prior, or that there is nothing to correct.
 /// Deterministic. One pass a candidate and those of its fits in each fold; memory 45 bytes a
 /// labelled row and O(C). Error as make_correction; labels are never read but those of
 /// `evidence.holdout`.

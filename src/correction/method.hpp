@@ -23,8 +23,8 @@ struct MethodResult {
   std::vector<double> log_residual;  ///< [C]; what it says of classes that are not corrected is not
                                      ///< looked at
   std::vector<double> log_target = {};  ///< [C]; empty: the one asked for
-  double temperature = 1.0;          ///< scores are used as z / T
-  std::vector<double> scale = {};    ///< [C], or empty
+  double temperature = 1.0;             ///< scores are used as z / T
+  std::vector<double> scale = {};       ///< [C], or empty
   std::optional<double> second_temperature = {};
   std::vector<std::int64_t> floored =
       {};  ///< classes whose r is only a floor: their delta is capped

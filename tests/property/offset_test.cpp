@@ -95,7 +95,8 @@ RC_GTEST_PROP(Offset, AimedAtTheEffectivePriorChangesNothing, ()) {
   RC_PRE(prior.floored.empty());
   CorrectionOptions options;
   options.target = prior.effective;
-  assert_near(make_correction(prior, options).offset.delta, std::vector<double>(data.classes, 0.0), 1e-12);
+  assert_near(make_correction(prior, options).offset.delta, std::vector<double>(data.classes, 0.0),
+              1e-12);
 }
 
 RC_GTEST_PROP(Offset, MovesTheMeanPosteriorTowardsTheTarget, ()) {
@@ -103,7 +104,8 @@ RC_GTEST_PROP(Offset, MovesTheMeanPosteriorTowardsTheTarget, ()) {
   const DataSet data = draw_data();
   RC_PRE(data.rows >= 20U);
   const ClassPrior prior = drawn_prior(data);
-  const ClassPrior after = estimate(applied(data.scores, make_correction(prior, {}).offset), data.classes);
+  const ClassPrior after =
+      estimate(applied(data.scores, make_correction(prior, {}).offset), data.classes);
   const auto largest = [](const ClassPrior& p) { return *std::ranges::max_element(p.effective); };
   RC_ASSERT(largest(after) <= largest(prior) + 1e-12);
 }

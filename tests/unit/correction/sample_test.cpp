@@ -32,7 +32,8 @@ Metrics corrected(Method method, DType dtype = DType::kF64) {
   CorrectionOptions options;
   options.method = method;
   test::MemorySink sink(dtype, scores.rows(), scores.classes());
-  correct(scores, make_correction(estimated(), options).offset, {.dtype = dtype, .threads = 2}, sink);
+  correct(scores, make_correction(estimated(), options).offset, {.dtype = dtype, .threads = 2},
+          sink);
   ScoreSet written = test::scores(sink.values(), scores.classes(), dtype);
   const auto labels = open_labels({kFile + "test_labels"});
   EvaluateOptions evaluation;
