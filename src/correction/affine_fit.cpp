@@ -145,6 +145,7 @@ class MeanLoss {
   // The last kFlatRounds lowered the least loss by next to nothing, as along the valleys of fits
   // with more parameters than their rows determine.
   bool is_flat() {
+    if (!shape_.scale) return false;
     least_losses_.push_back(best_loss_);
     if (least_losses_.size() <= kFlatRounds) return false;
     const double gain = least_losses_[least_losses_.size() - 1 - kFlatRounds] - best_loss_;
