@@ -120,6 +120,12 @@ void run(const Options& options) {
   for (const std::string& missing : missing_parts(prior))
     warn("the prior is incomplete: " + missing);
   for (const std::string& warning : correction.warnings) warn(warning);
+  for (const std::string& unused : unused_evidence(options.evidence, options.correction)) {
+    warn(unused);
+  }
+  if (!options.second.empty() && !offset.second_temperature) {
+    warn(fmt::format("--method {} does not look at --second", found.method));
+  }
   if (found.selection) note(options.words, found.selection->sentence);
   if (scores.set.dtype() == DType::kBF16 && spec.dtype == DType::kF32) {
     note(options.words,

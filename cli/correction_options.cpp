@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -114,6 +116,29 @@ std::vector<std::string> input_files(const EvidenceArguments& evidence,
   return files;
 }
 
+std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,
+                                         const CorrectionArguments& correction) {
+  if (correction.method == "auto") return {};
+  const MethodInfo& method = info(find_method(correction.method));
+  const bool estimates = correction.target.starts_with(kEstimated) || method.estimates_target;
+  const bool matches = method.method == Method::kMatch;
+  const bool to_target = correction.match_to == "target";
+  const bool holdout =
+      method.needs_holdout || estimates || (matches && !to_target) || correction.strength == "auto";
+  const bool unlabelled = method.needs_unlabelled || correction.target.starts_with(kEstimated) ||
+                          (matches && to_target);
+  std::vector<std::string> sentences;
+  const auto say = [&](bool given, bool used, std::string_view option) {
+    if (given && !used) {
+      sentences.push_back(fmt::format("--method {} does not look at {}", method.name, option));
+    }
+  };
+  say(!evidence.holdout.empty(), holdout, "--holdout");
+  say(!evidence.unlabelled.empty(), unlabelled, "--unlabelled");
+  say(!evidence.holdout_second.empty(), method.needs_second, "--holdout-second");
+  return sentences;
+}
+
 CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior) {
   CorrectionOptions options;
   options.tau = arguments.tau;
@@ -123,7 +148,13 @@ CorrectionOptions method_options(const CorrectionArguments& arguments, const Cla
   options.max_rounds = arguments.max_rounds;
   options.allow_unconverged = arguments.allow_unconverged;
   if (arguments.target.starts_with(kEstimated)) {
-    options.estimated_target = find_method(arguments.target.substr(kEstimated.size()));
+    const std::string estimator = arguments.target.substr(kEstimated.size());
+    const std::array<std::string_view, 4> known{"em", "map-em", "bbse", "rlls"};
+    if (std::ranges::find(known, estimator) == known.end()) {
+      throw_usage(fmt::format("--target estimated:{} is not estimated:em, map-em, bbse or rlls",
+                              estimator));
+    }
+    options.estimated_target = find_method(estimator);
   } else if (arguments.target == "empirical") {
     if (prior.empirical.empty()) {
       throw_usage(

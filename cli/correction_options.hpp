@@ -45,6 +45,10 @@ void add_method_options(CLI::App& verb, CorrectionArguments& arguments);
 std::vector<std::string> input_files(const EvidenceArguments& evidence,
                                      const CorrectionArguments& correction);
 
+/// Sentences about files that the method does not look at.
+std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,
+                                         const CorrectionArguments& correction);
+
 /// Everything but method and strength. Error{kUsage}: values that are not understood.
 CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior);
 

@@ -25,7 +25,7 @@ constexpr double kTrustedDifference = 1e-10;
 // A fit has ended, too, when so many rounds lowered the mean loss by no more than this many
 // tolerances.
 constexpr std::size_t kFlatRounds = 20;
-constexpr double kFlatGain = 10;
+constexpr double kFlatGain = 100;
 // Curvatures below this share of what they could be say little of what they are elsewhere.
 constexpr double kLeastCurvature = 0.02;
 constexpr double kLeastShare = 1e-6;

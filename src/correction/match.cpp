@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "correction/held_out.hpp"
 #include "correction/mean_posterior.hpp"
 #include "correction/method.hpp"
-#include "prior/posterior_pass.hpp"
-#include "scan/label_scan.hpp"
 
 namespace p2p::correction {
 namespace {
+
+// Total variation between q and pi above which rows seem to follow another distribution.
+constexpr double kForeignRows = 0.2;
 
 std::vector<double> logs(const std::vector<double>& values) {
   std::vector<double> result(values.size());
@@ -19,22 +21,14 @@ std::vector<double> logs(const std::vector<double>& values) {
   return result;
 }
 
-// With labels: weights of the classes that make the rows follow the training prior.
-std::vector<double> weights_of(const EvidenceRows& rows, const MethodInput& input) {
-  if (rows.labels == nullptr) return {};
-  const LabelRules rules{input.prior.n_classes(), rows.ignore_index, {}};
-  const LabelCounts found = count_labels(*rows.labels, rules, input.evidence.threads);
-  return training_weights(input.prior.settings.counts, found.rows);
-}
-
 PriorMatch run(const EvidenceRows& rows, std::vector<double> class_weights,
-               std::vector<double> start, const std::vector<double>& log_p,
+               std::vector<double> start, const std::vector<double>& log_p, std::vector<char> moves,
                const MethodInput& input) {
   const ClassPrior& prior = input.prior;
   MeanPosterior mean(rows, prior.n_classes(), prior.settings.temperature, std::move(class_weights),
                      input.evidence);
   return match_offset(std::move(start), log_p, std::ref(mean),
-                      {.moves = corrected_classes(prior),
+                      {.moves = std::move(moves),
                        .tolerance = tolerance_for(input.options, mean.dtype()),
                        .max_rounds = input.options.max_rounds});
 }
@@ -61,19 +55,68 @@ MethodResult result_of(const PriorMatch& match, const std::vector<double>& log_p
   return result;
 }
 
+// Held-out rows as they are: they have to follow the training distribution.
+MethodResult match_unlabelled(const MethodInput& input, const std::vector<double>& log_pi) {
+  const ClassPrior& prior = input.prior;
+  const EvidenceRows& rows = input.evidence.holdout;
+  const std::vector<double>& b = prior.settings.training_offset;
+  MethodResult result =
+      result_of(run(rows, {}, b, log_pi, corrected_classes(prior), input), log_pi, prior);
+  const std::vector<double> q =
+      MeanPosterior(rows, prior.n_classes(), prior.settings.temperature, {}, input.evidence)(b);
+  double distance = 0;
+  for (std::size_t c = 0; c < q.size(); ++c) distance += std::abs(q[c] - prior.empirical[c]) / 2;
+  if (distance > kForeignRows) {
+    result.warnings.push_back(
+        fmt::format("the mean posterior of the held-out rows is far from the class frequencies "
+                    "(total variation "
+                    "{:.3f}), so that they may not follow the training distribution; give their "
+                    "--holdout-labels, which weigh them",
+                    distance));
+  }
+  return result;
+}
+
+// Labelled rows, weighted to the training prior. Classes without rows keep the r of the prior,
+// shifted as the others are on average.
+MethodResult match_labelled(const MethodInput& input, const std::vector<double>& log_pi) {
+  const ClassPrior& prior = input.prior;
+  const std::vector<std::int64_t> counts = held_out_rows(input);
+  std::vector<char> moves = corrected_classes(prior);
+  for (std::size_t c = 0; c < moves.size(); ++c) moves[c] = moves[c] != 0 && counts[c] > 0 ? 1 : 0;
+  MethodResult result =
+      result_of(run(input.evidence.holdout, weights_towards_training(prior, counts),
+                    prior.settings.training_offset, log_pi, moves, input),
+                log_pi, prior);
+  double shift = 0;
+  double moved = 0;
+  for (std::size_t c = 0; c < moves.size(); ++c) {
+    if (moves[c] == 0) continue;
+    shift += result.log_residual[c] - std::log(prior.residual[c]);
+    ++moved;
+  }
+  for (std::size_t c = 0; c < moves.size(); ++c) {
+    if (moves[c] == 0 && moved > 0) {
+      result.log_residual[c] = std::log(prior.residual[c]) + shift / moved;
+    }
+  }
+  warn_of_classes_without_rows(input, counts, "keep the residual prior of the estimate",
+                               result.warnings);
+  return result;
+}
+
 MethodResult match_source(const MethodInput& input) {
   const ClassPrior& prior = input.prior;
   const std::vector<double> log_pi = logs(prior.empirical);
   if (prior.match) return result_of(*prior.match, log_pi, prior);
-  const EvidenceRows& rows = input.evidence.holdout;
-  return result_of(
-      run(rows, weights_of(rows, input), prior.settings.training_offset, log_pi, input), log_pi,
-      prior);
+  return input.evidence.holdout.labels == nullptr ? match_unlabelled(input, log_pi)
+                                                  : match_labelled(input, log_pi);
 }
 
 MethodResult match_target(const MethodInput& input) {
   const std::vector<double> start(input.log_target.size(), 0.0);
-  return result_of(run(input.evidence.unlabelled, {}, start, input.log_target, input),
+  return result_of(run(input.evidence.unlabelled, {}, start, input.log_target,
+                       corrected_classes(input.prior), input),
                    input.log_target, input.prior);
 }
 

@@ -75,11 +75,24 @@ class Selector {
       result.correction = fit(winner, prior_, options_.correction, evidence_);
       result.sentence = fmt::format(
           "{} at strength {:g}: lowers the held-out NLL weighted to the target by {:.4g} +- {:.2g} "
-          "nats, and is the simplest within one standard error of the best ({} at strength {:g}, "
-          "{:.4g} nats lower still)",
-          winner.name, winner.strength, winner.gain, winner.gain_stderr, top.name, top.strength,
-          winner.behind);
+          "nats, and is {}",
+          winner.name, winner.strength, winner.gain, winner.gain_stderr,
+          chosen == best
+              ? "the best"
+              : fmt::format("the simplest within one standard error of the best ({} at strength "
+                            "{:g}, {:.4g} nats lower)",
+                            top.name, top.strength, winner.behind));
       return result;
+    }
+    if (std::ranges::all_of(result.candidates.begin() + 1, result.candidates.end(),
+                            [](const Candidate& c) { return !c.excluded.empty(); })) {
+      std::string why = "leave it alone: there is nothing to choose from";
+      for (std::size_t i = 1; i < result.candidates.size(); ++i) {
+        const Candidate& candidate = result.candidates[i];
+        why += fmt::format("; {} at strength {:g} is out ({})", candidate.name, candidate.strength,
+                           candidate.excluded);
+      }
+      return leave(std::move(result), Verdict::kLeaveAlone, why);
     }
     const bool blind = gain + needed > kNotableGain;
     return leave(
@@ -215,7 +228,7 @@ class Selector {
       }
     } many, medium, few;
     for (std::size_t c = 0; c < counts.size(); ++c) {
-      if (folds_.label_rows[c] == 0) continue;
+      if (folds_.label_rows[c] == 0 || !(target_[c] > 0)) continue;
       Sum& group = counts[c] > options_.many ? many : counts[c] < options_.few ? few : medium;
       group.recall += static_cast<double>(hits[c]) / static_cast<double>(folds_.label_rows[c]);
       group.classes += 1;

@@ -6,6 +6,7 @@
 
 #include "p2p/posterior_sum.hpp"
 #include "study/candidates.hpp"
+#include "study/held_out_prior.hpp"
 #include "study/selecting.hpp"
 
 namespace p2p::study {
@@ -51,7 +52,12 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
                             const Evidence& evidence) {
   Candidate p2p{.name = "p2p", .method = Method::kP2P};
   p2p.strength = options.correction.strength;
-  const bool held_out = evidence.holdout.scores != nullptr;
+  bool held_out = evidence.holdout.scores != nullptr;
+  std::string mismatch;
+  if (held_out) {
+    mismatch = mismatch_warning(measured_on_holdout(prior, evidence));
+    held_out = mismatch.empty();
+  }
   if (held_out) {
     p2p.name = "p2p (held-out)";
     p2p.held_out = true;
@@ -96,6 +102,9 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
       "{} at strength {:g}: there are no labelled held-out rows to check it on; the prior that the "
       "scores carry is {:.3f} in total variation from the target",
       p2p.name, p2p.strength, distance);
+  if (!mismatch.empty()) {
+    correction.warnings.push_back("the held-out rows were not used: " + mismatch);
+  }
   result.chosen = p2p;
   result.correction = std::move(correction);
   return result;

@@ -88,3 +88,14 @@ def test_labels_of_held_out_rows_need_their_scores(halves):
 def test_evidence_cannot_come_from_standard_input(halves):
     refuse(halves, "correct", "new.npy", "--prior", "prior.json", "-o", "out.npy", "--method", "gala",
            "--unlabelled", "-", code=2, words=["--unlabelled -"])  # fmt: skip
+
+
+def test_files_that_a_method_does_not_look_at_are_named(halves):
+    outcome = choose(halves, "--method", "p2p", *HELD, "--second", "new.npy")
+    assert "--method p2p does not look at --holdout" in outcome.err
+    assert "--method p2p does not look at --second" in outcome.err
+
+
+def test_only_four_methods_estimate_a_target_for_others(halves):
+    refuse(halves, "correct", "new.npy", "--prior", "prior.json", "-o", "out.npy", "--target",
+           "estimated:gala", code=2, words=["estimated:em, map-em, bbse or rlls"])  # fmt: skip

@@ -185,6 +185,25 @@ TEST(Match, WeighsLabelledRowsToTheTrainingPrior) {
             0.5);
 }
 
+TEST(Match, KeepsTheResidualOfThePriorForClassesWithoutLabelledRows) {
+  const test::Synthetic rows = rows_of({0.5, 0.3, 0.2, 0}, {}, 8000);
+  test::Labelled data(rows.scores, 4, rows.labels);
+  const ClassPrior prior = test::prior_from(rows_of(kPi, {}, 8000, 3).scores, kPi);
+  const Correction found = make_correction(prior, options_of(MatchTo::kSource), data.evidence());
+  expect_near(found.offset.delta, true_delta({0.25, 0.25, 0.25, 0.25}, {}), 0.25);
+  ASSERT_EQ(found.warnings.size(), 1U);
+  EXPECT_NE(found.warnings[0].find("no labelled held-out rows"), std::string::npos);
+}
+
+TEST(Match, WarnsOfUnlabelledRowsOfAnotherDistribution) {
+  const test::Synthetic rows = rows_of({0.05, 0.1, 0.25, 0.6});
+  ScoreSet set = test::scores(rows.scores, 4);
+  const Correction found = make_correction(test::prior_from(rows_of(kPi).scores, kPi),
+                                           options_of(MatchTo::kSource), holdout(set));
+  ASSERT_EQ(found.warnings.size(), 1U);
+  EXPECT_NE(found.warnings[0].find("--holdout-labels"), std::string::npos);
+}
+
 TEST(Match, UsesTheMatchOfThePriorWhereThereIsOne) {
   const test::Synthetic rows = rows_of(kPi);
   ScoreSet set = test::scores(rows.scores, 4);

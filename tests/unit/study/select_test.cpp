@@ -142,6 +142,26 @@ TEST(Select, RefusesWhatCostsAGroupTooMuch) {
   EXPECT_EQ(selection.verdict, Verdict::kLeaveAlone);
 }
 
+TEST(Select, NamesWhatPutEveryCandidateOut) {
+  const Setting setting;
+  SelectOptions options;
+  options.choose_method = false;
+  options.group_loss = 0;
+  options.many = 3000;
+  const Selection selection = select_correction(setting.prior, options, setting.labelled());
+  EXPECT_NE(selection.sentence.find("p2p at strength 1 is out (many falls from"), std::string::npos)
+      << selection.sentence;
+}
+
+TEST(Select, AGroupThatTheTargetLeavesOutMayFall) {
+  const Setting setting;
+  SelectOptions options;
+  options.many = 500;
+  options.correction.target = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0};  // n_c < 500 from class 7 on
+  const Selection selection = select_correction(setting.prior, options, setting.labelled());
+  EXPECT_EQ(selection.verdict, Verdict::kCorrect) << selection.sentence;
+}
+
 TEST(Select, IsTheSameForAnyNumberOfThreads) {
   const Setting setting;
   const Selection a = select_correction(setting.prior, {}, setting.labelled(1));
@@ -170,6 +190,15 @@ TEST(SelectUnlabelled, TakesP2PFromHeldOutRowsWhenGiven) {
   const Selection selection = select_correction(setting.prior, {}, setting.unlabelled());
   EXPECT_EQ(selection.verdict, Verdict::kCorrect) << selection.sentence;
   EXPECT_EQ(selection.chosen.name, "p2p (held-out)");
+}
+
+TEST(SelectUnlabelled, PassesOverHeldOutRowsOfAnotherDistribution) {
+  const Setting setting;  // balanced
+  const Selection selection = select_correction(setting.prior, {}, setting.unlabelled());
+  EXPECT_EQ(selection.chosen.name, "p2p");
+  ASSERT_EQ(selection.correction.warnings.size(), 1U);
+  EXPECT_NE(selection.correction.warnings[0].find("the held-out rows were not used"),
+            std::string::npos);
 }
 
 TEST(SelectUnlabelled, ElseFromTheRowsOfThePrior) {
