@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -121,6 +122,18 @@ std::vector<double> read_shares(const std::string& spec, std::int64_t classes) {
   std::vector<double> values = read_per_class(spec, classes);
   static_cast<void>(normalised(values, "'" + spec + "'"));
   return values;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+CLI::Option* add_files(CLI::App& verb, const std::string& name, std::vector<std::string>& files,
+                       const std::string& description) {
+  return verb.add_option(name, files, description)->type_name("FILE")->expected(1)->take_all();
 }
 
 void note(const OutputOptions& options, const std::string& sentence) {

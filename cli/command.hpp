@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "p2p/class_names.hpp"
@@ -58,6 +59,13 @@ ClassPrior load_prior(const std::string& path);
 std::vector<double> read_per_class(const std::string& spec, std::int64_t classes);
 /// The same for counts or probabilities: not negative, not all zero.
 std::vector<double> read_shares(const std::string& spec, std::int64_t classes);
+
+/// The number that the whole text is, or nothing.
+std::optional<double> parse_number(std::string_view text);
+
+/// An option that takes one file each time it is given.
+CLI::Option* add_files(CLI::App& verb, const std::string& name, std::vector<std::string>& files,
+                       const std::string& description);
 
 /// Sentences for people, on stderr.
 void note(const OutputOptions& options, const std::string& sentence);

@@ -171,25 +171,20 @@ void run(const Options& options) {
   }
 }
 
-CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<std::string>& files,
-                      const std::string& description) {
-  return verb.add_option(name, files, description)->type_name("FILE")->expected(1)->take_all();
-}
-
 }  // namespace
 
 void add_compare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "compare", "every correction on the same labelled rows: one table, each against p2p");
-  add_list(*verb, "--test", options->test,
-           "scores of the rows to judge on, as the model makes them; repeat for more")
+  add_files(*verb, "--test", options->test,
+            "scores of the rows to judge on, as the model makes them; repeat for more")
       ->required();
-  add_list(*verb, "--test-labels", options->test_labels,
-           "their labels: for the table alone, no correction sees them")
+  add_files(*verb, "--test-labels", options->test_labels,
+            "their labels: for the table alone, no correction sees them")
       ->required();
-  add_list(*verb, "--train", options->train, "scores of the training rows: p2p is measured here");
-  add_list(*verb, "--train-labels", options->train_labels, "labels of the training rows");
+  add_files(*verb, "--train", options->train, "scores of the training rows: p2p is measured here");
+  add_files(*verb, "--train-labels", options->train_labels, "labels of the training rows");
   verb->add_option("--counts", options->counts, "training images per class")->type_name("FILE");
   verb->add_option("--trained-with", options->trained_with,
                    "ce, la[:TAU], balanced-softmax, weights:FILE or offset:FILE")
@@ -198,8 +193,8 @@ void add_compare(CLI::App& app) {
   verb->add_option("--prior", options->prior, "prior file in place of --train and --counts")
       ->type_name("PRIOR");
   add_evidence_options(*verb, options->evidence);
-  add_list(*verb, "--second", options->second,
-           "the test rows as a second, zero-shot model scores them (gla)");
+  add_files(*verb, "--second", options->second,
+            "the test rows as a second, zero-shot model scores them (gla)");
   verb->add_option("--methods", options->methods,
                    "methods to compare, with commas between (default: all); p2p is always there")
       ->type_name("METHOD")
@@ -215,8 +210,8 @@ void add_compare(CLI::App& app) {
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str()
       ->type_name("B");
-  add_list(*verb, "-o,--out", options->out,
-           "also write the table: .csv, .json or .md (Markdown); repeat for more");
+  add_files(*verb, "-o,--out", options->out,
+            "also write the table: .csv, .json or .md (Markdown); repeat for more");
   add_reading_options(*verb, options->reading);
   add_output_options(*verb, options->words);
   verb->footer(fmt::format(

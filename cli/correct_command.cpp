@@ -59,7 +59,7 @@ SinkSpec sink_spec(const OpenedScores& scores, const Options& options, OutputKin
   return spec;
 }
 
-FoundCorrection find(const Options& options, const ClassPrior& prior, const NamedClasses& known) {
+ChosenCorrection find(const Options& options, const ClassPrior& prior, const NamedClasses& known) {
   OpenedEvidence opened(options.evidence, options.scores, known, options.words.threads);
   Progress progress(fmt::format("{}, at most {} rounds", options.correction.method,
                                 options.correction.max_rounds),
@@ -88,7 +88,7 @@ void run(const Options& options) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
-  const FoundCorrection found = find(options, prior, known);
+  const ChosenCorrection found = find(options, prior, known);
   const Correction& correction = found.correction;
   const LogOffset& offset = correction.offset;
 
@@ -181,11 +181,8 @@ void add_correct(CLI::App& app) {
       ->type_name("OUT");
   add_correction_options(*verb, options->correction);
   add_evidence_options(*verb, options->evidence);
-  verb->add_option("--second", options->second,
-                   "scores of a second, zero-shot model for the same rows as SCORES (gla)")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
+  add_files(*verb, "--second", options->second,
+            "scores of a second, zero-shot model for the same rows as SCORES (gla)");
   verb->add_option("--output", options->output,
                    "logits, probs, log-probs or labels (default: as the input)")
       ->check(CLI::IsMember(kOutputs))

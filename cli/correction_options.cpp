@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "p2p/error.hpp"
@@ -25,32 +24,25 @@ bool is_file(const std::string& target) {
   return target != "uniform" && target != "empirical" && !target.starts_with(kEstimated);
 }
 
-CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<std::string>& files,
-                      const std::string& description) {
-  return verb.add_option(name, files, description)->type_name("FILE")->expected(1)->take_all();
-}
-
 // The number of --strength, or nothing for `auto`.
 std::optional<double> parse_strength(const std::string& text) {
   if (text == "auto") return std::nullopt;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    throw_usage(fmt::format("--strength '{}' is neither a number nor auto", text));
-  }
+  const std::optional<double> value = parse_number(text);
+  if (!value) throw_usage(fmt::format("--strength '{}' is neither a number nor auto", text));
   return value;
 }
 
 }  // namespace
 
 void add_evidence_options(CLI::App& verb, EvidenceArguments& arguments) {
-  add_list(verb, "--holdout", arguments.holdout,
-           "scores of rows the model was not trained on, as the model makes them; repeat for more");
-  add_list(verb, "--holdout-labels", arguments.holdout_labels, "labels of the held-out rows");
-  add_list(verb, "--unlabelled", arguments.unlabelled,
-           "scores of rows of the target, whose labels nobody knows");
-  add_list(verb, "--holdout-second", arguments.holdout_second,
-           "the held-out rows as a second, zero-shot model scores them (gla)");
+  add_files(
+      verb, "--holdout", arguments.holdout,
+      "scores of rows the model was not trained on, as the model makes them; repeat for more");
+  add_files(verb, "--holdout-labels", arguments.holdout_labels, "labels of the held-out rows");
+  add_files(verb, "--unlabelled", arguments.unlabelled,
+            "scores of rows of the target, whose labels nobody knows");
+  add_files(verb, "--holdout-second", arguments.holdout_second,
+            "the held-out rows as a second, zero-shot model scores them (gla)");
 }
 
 void add_method_options(CLI::App& verb, CorrectionArguments& arguments) {
@@ -168,8 +160,8 @@ CorrectionOptions method_options(const CorrectionArguments& arguments, const Cla
   return options;
 }
 
-FoundCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
-                                const Evidence& evidence) {
+ChosenCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
+                                 const Evidence& evidence) {
   CorrectionOptions options = method_options(arguments, prior);
   const bool choose_method = arguments.method == "auto";
   const std::optional<double> strength = parse_strength(arguments.strength);
@@ -201,12 +193,6 @@ OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOp
   labels_ = open_labels(arguments.holdout_labels);
   evidence_.holdout.labels = labels_.get();
   evidence_.holdout.ignore_index = like.ignore_index;
-}
-
-std::int64_t OpenedEvidence::rows() const {
-  std::int64_t rows = 0;
-  for (const auto& scores : scores_) rows += scores->set.rows();
-  return rows;
 }
 
 EvidenceRows OpenedEvidence::open_rows(const std::vector<std::string>& files,

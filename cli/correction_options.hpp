@@ -53,7 +53,7 @@ std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,
 CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior);
 
 /// A correction and, with --method auto or --strength auto, how it was chosen.
-struct FoundCorrection {
+struct ChosenCorrection {
   Correction correction;
   std::string method;  ///< that is applied
   double strength = 1;
@@ -61,8 +61,8 @@ struct FoundCorrection {
 };
 
 /// What the options ask for.
-FoundCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
-                                const Evidence& evidence);
+ChosenCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
+                                 const Evidence& evidence);
 
 /// Evidence with the files it borrows.
 class OpenedEvidence {
@@ -73,8 +73,6 @@ class OpenedEvidence {
                  const NamedClasses& known, int threads);
 
   [[nodiscard]] Evidence& evidence() { return evidence_; }
-  /// Rows of all files.
-  [[nodiscard]] std::int64_t rows() const;
 
  private:
   EvidenceRows open_rows(const std::vector<std::string>& files, const ScoreOptions& like,

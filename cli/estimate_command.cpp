@@ -138,12 +138,9 @@ void add_estimate(CLI::App& app) {
   verb->add_option("--counts", options->counts,
                    "training images per class (.npy, .npz, .txt, .csv, .json)")
       ->type_name("FILE");
-  verb->add_option("--labels", options->labels,
-                   "labels of these rows (with --part: of the whole data set); repeat it, or once "
-                   "for all files")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
+  add_files(*verb, "--labels", options->labels,
+            "labels of these rows (with --part: of the whole data set); repeat it, or once "
+            "for all files");
   verb->add_option("--trained-with", options->trained_with,
                    "ce, la[:TAU], balanced-softmax, weights:FILE or offset:FILE")
       ->type_name("LOSS")

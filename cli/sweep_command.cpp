@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <memory>
 
@@ -43,12 +42,10 @@ std::vector<double> split_numbers(const std::string& text, char separator) {
   std::vector<double> numbers;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(separator, begin), text.size());
-    double value = 0;
-    const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, value);
-    if (error != std::errc{} || stop != text.data() + end || !std::isfinite(value) || value < 0) {
-      refuse_strengths(text);
-    }
-    numbers.push_back(value);
+    const std::optional<double> value =
+        parse_number(std::string_view(text).substr(begin, end - begin));
+    if (!value || !std::isfinite(*value) || *value < 0) refuse_strengths(text);
+    numbers.push_back(*value);
     begin = end + 1;
   }
   return numbers;
@@ -157,17 +154,11 @@ void add_sweep(CLI::App& app) {
   add_method_options(*verb, options->correction);
   verb->remove_option(verb->get_option("--target"));
   add_evidence_options(*verb, options->evidence);
-  verb->add_option("--second", options->second,
-                   "scores of a second, zero-shot model for the same rows as SCORES (gla)")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
+  add_files(*verb, "--second", options->second,
+            "scores of a second, zero-shot model for the same rows as SCORES (gla)");
   add_group_options(*verb, options->groups);
-  verb->add_option("-o,--out", options->out,
-                   "also write the points: .csv or .json; repeat for more")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
+  add_files(*verb, "-o,--out", options->out,
+            "also write the points: .csv or .json; repeat for more");
   add_output_options(*verb, options->words);
   verb->footer(fmt::format(
       "Examples:\n"

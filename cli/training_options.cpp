@@ -2,25 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <string_view>
-
+#include "command.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::cli {
-namespace {
-
-double parse_number(std::string_view text, const std::string& where) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    throw_usage(fmt::format("{}: '{}' is not a number", where, text));
-  }
-  return value;
-}
-
-}  // namespace
-
 Training parse_training(const std::string& text, std::string& values) {
   Training training;
   const std::size_t colon = text.find(':');
@@ -29,7 +14,11 @@ Training parse_training(const std::string& text, std::string& values) {
   if (text == "ce") return training;
   if (loss == "la") {
     training.loss = Training::Loss::kLogitAdjusted;
-    if (colon != std::string::npos) training.tau = parse_number(rest, "--trained-with la:TAU");
+    if (colon != std::string::npos) {
+      const std::optional<double> tau = parse_number(rest);
+      if (!tau) throw_usage(fmt::format("--trained-with la:TAU: '{}' is not a number", rest));
+      training.tau = *tau;
+    }
   } else if (text == "balanced-softmax") {
     training.loss = Training::Loss::kBalancedSoftmax;
   } else if (loss == "weights" && !rest.empty()) {

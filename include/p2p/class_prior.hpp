@@ -85,6 +85,9 @@ ClassPrior merge(const ClassPrior& a, const ClassPrior& b);
 /// Sentences naming the parts of a data set that are not in the prior; empty when complete.
 std::vector<std::string> missing_parts(const ClassPrior& prior);
 
+/// Total variation between q and pi above which rows may not follow the training distribution.
+inline constexpr double kGrossMismatch = 0.2;
+
 /// A sentence for people when q is so far from the class frequencies that the rows may not follow
 /// the training distribution. Empty otherwise, and without counts, with labels, and while parts are
 /// missing: then the comparison says nothing.

@@ -26,7 +26,7 @@ struct AffineFit {
 /// what is free, from `start`. Convex in (1/T, scale, offset); L-BFGS, one pass for the curvature
 /// and one gradient pass a step; stops when the largest component of the gradient by (log T, scale,
 /// offset) is at most `tolerance`, with a scale also when 20 passes lowered the mean loss by no
-/// more than 10 times that (relative above 1), or after max_rounds passes; then with the point of
+/// more than 100 times that (relative above 1), or after max_rounds passes; then with the point of
 /// smallest loss. `free` [C]: classes whose offset and scale may move; a class without rows of
 /// positive weight keeps them. The mean of the offsets that move stays what it was, so that it is
 /// defined against those that do not. class_weights [C], >= 0. Error as labelled_pass, and

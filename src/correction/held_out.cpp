@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "prior/posterior_pass.hpp"
 #include "scan/label_scan.hpp"
 
 namespace p2p::correction {
@@ -22,17 +22,6 @@ std::vector<std::int64_t> held_out_rows(const MethodInput& input) {
   return count_labels(*rows.labels, {input.prior.n_classes(), rows.ignore_index, {}},
                       input.evidence.threads)
       .rows;
-}
-
-std::vector<double> weights_towards(const std::vector<double>& distribution,
-                                    const std::vector<std::int64_t>& rows) {
-  const auto total =
-      static_cast<double>(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}));
-  std::vector<double> weights(rows.size(), 0.0);
-  for (std::size_t c = 0; c < rows.size(); ++c) {
-    if (rows[c] > 0) weights[c] = distribution[c] * total / static_cast<double>(rows[c]);
-  }
-  return weights;
 }
 
 std::vector<double> weights_towards_training(const ClassPrior& prior,

@@ -13,12 +13,7 @@ namespace p2p::correction {
 /// length or out of range, named.
 std::vector<std::int64_t> held_out_rows(const MethodInput& input);
 
-/// Weights of the rows of each class, [C], that make them follow `distribution` (any positive
-/// scale): distribution_c N / m_c; 0 for classes without rows.
-std::vector<double> weights_towards(const std::vector<double>& distribution,
-                                    const std::vector<std::int64_t>& rows);
-
-/// The same towards the training prior; empty (every row counts once) where the prior holds no
+/// weights_towards the training prior; empty (every row counts once) where the prior holds no
 /// counts.
 std::vector<double> weights_towards_training(const ClassPrior& prior,
                                              const std::vector<std::int64_t>& rows);

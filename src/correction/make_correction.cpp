@@ -165,24 +165,14 @@ std::vector<double> distribution(const std::vector<double>& log_values,
 void demand_convergence(const MethodResult& result, const CorrectionOptions& options,
                         std::string_view name, std::vector<std::string>& warnings) {
   if (result.converged) return;
-  const std::size_t shown = std::min<std::size_t>(result.rounds.size(), 5);
-  std::vector<std::string> trace;
-  for (std::size_t i = result.rounds.size() - shown; i < result.rounds.size(); ++i) {
-    trace.push_back(fmt::format("{}: {:.3g}", i + 1, result.rounds[i].change));
-  }
-  const std::string sentence = fmt::format("{} did not converge in {} rounds (change by round: {})",
-                                           name, result.rounds.size(), fmt::join(trace, ", "));
+  std::vector<double> changes;
+  for (const Round& round : result.rounds) changes.push_back(round.change);
+  const std::string sentence = unconverged_sentence(name, changes);
   if (!options.allow_unconverged) {
     throw_bad_data(sentence +
                    "; raise --max-rounds, or take the last round with --allow-unconverged");
   }
   warnings.push_back(sentence + "; the last round was taken");
-}
-
-void append(std::vector<std::string>& all, const std::vector<std::string>& more) {
-  for (const std::string& sentence : more) {
-    if (std::ranges::find(all, sentence) == all.end()) all.push_back(sentence);
-  }
 }
 
 }  // namespace
@@ -193,6 +183,12 @@ std::vector<char> correction::corrected_classes(const ClassPrior& prior) {
     corrected[static_cast<std::size_t>(c)] = prior.is_corrected(c) ? 1 : 0;
   }
   return corrected;
+}
+
+void correction::append_new(std::vector<std::string>& all, const std::vector<std::string>& more) {
+  for (const std::string& sentence : more) {
+    if (std::ranges::find(all, sentence) == all.end()) all.push_back(sentence);
+  }
 }
 
 double correction::tolerance_for(const CorrectionOptions& options, DType dtype) {
@@ -252,14 +248,14 @@ Correction make_correction(const ClassPrior& prior, const CorrectionOptions& opt
   if (options.estimated_target) {
     MethodResult found = estimate_target({prior, options, evidence, log_target});
     demand_convergence(found, options, info(*options.estimated_target).name, correction.warnings);
-    append(correction.warnings, found.warnings);
+    append_new(correction.warnings, found.warnings);
     correction.converged = found.converged;
     correction.rounds = std::move(found.rounds);
     log_target = std::move(found.log_target);
   }
   MethodResult result = function_of(options.method)({prior, options, evidence, log_target});
   demand_convergence(result, options, info(options.method).name, correction.warnings);
-  append(correction.warnings, result.warnings);
+  append_new(correction.warnings, result.warnings);
   if (!result.log_target.empty()) log_target = result.log_target;
   const std::vector<char> corrected = corrected_classes(prior);
   correction.offset = compose(result, log_target, corrected, options);

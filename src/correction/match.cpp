@@ -12,25 +12,33 @@
 namespace p2p::correction {
 namespace {
 
-// Total variation between q and pi above which rows seem to follow another distribution.
-constexpr double kForeignRows = 0.2;
-
 std::vector<double> logs(const std::vector<double>& values) {
   std::vector<double> result(values.size());
   std::ranges::transform(values, result.begin(), [](double v) { return std::log(v); });
   return result;
 }
 
-PriorMatch run(const EvidenceRows& rows, std::vector<double> class_weights,
-               std::vector<double> start, const std::vector<double>& log_p, std::vector<char> moves,
-               const MethodInput& input) {
+struct Matched {
+  PriorMatch match;
+  std::vector<double> first_mean;  // before any step
+};
+
+Matched run(const EvidenceRows& rows, std::vector<double> class_weights, std::vector<double> start,
+            const std::vector<double>& log_p, std::vector<char> moves, const MethodInput& input) {
   const ClassPrior& prior = input.prior;
   MeanPosterior mean(rows, prior.n_classes(), prior.settings.temperature, std::move(class_weights),
                      input.evidence);
-  return match_offset(std::move(start), log_p, std::ref(mean),
-                      {.moves = std::move(moves),
-                       .tolerance = tolerance_for(input.options, mean.dtype()),
-                       .max_rounds = input.options.max_rounds});
+  Matched result;
+  const auto observed = [&](const std::vector<double>& offset) {
+    std::vector<double> m = mean(offset);
+    if (result.first_mean.empty()) result.first_mean = m;
+    return m;
+  };
+  result.match = match_offset(std::move(start), log_p, observed,
+                              {.moves = std::move(moves),
+                               .tolerance = tolerance_for(input.options, mean.dtype()),
+                               .max_rounds = input.options.max_rounds});
+  return result;
 }
 
 // log r = log p - f.
@@ -58,15 +66,14 @@ MethodResult result_of(const PriorMatch& match, const std::vector<double>& log_p
 // Held-out rows as they are: they have to follow the training distribution.
 MethodResult match_unlabelled(const MethodInput& input, const std::vector<double>& log_pi) {
   const ClassPrior& prior = input.prior;
-  const EvidenceRows& rows = input.evidence.holdout;
-  const std::vector<double>& b = prior.settings.training_offset;
-  MethodResult result =
-      result_of(run(rows, {}, b, log_pi, corrected_classes(prior), input), log_pi, prior);
-  const std::vector<double> q =
-      MeanPosterior(rows, prior.n_classes(), prior.settings.temperature, {}, input.evidence)(b);
+  const Matched found = run(input.evidence.holdout, {}, prior.settings.training_offset, log_pi,
+                            corrected_classes(prior), input);
+  MethodResult result = result_of(found.match, log_pi, prior);
   double distance = 0;
-  for (std::size_t c = 0; c < q.size(); ++c) distance += std::abs(q[c] - prior.empirical[c]) / 2;
-  if (distance > kForeignRows) {
+  for (std::size_t c = 0; c < found.first_mean.size(); ++c) {
+    distance += std::abs(found.first_mean[c] - prior.empirical[c]) / 2;
+  }
+  if (distance > kGrossMismatch) {
     result.warnings.push_back(
         fmt::format("the mean posterior of the held-out rows is far from the class frequencies "
                     "(total variation "
@@ -86,7 +93,8 @@ MethodResult match_labelled(const MethodInput& input, const std::vector<double>&
   for (std::size_t c = 0; c < moves.size(); ++c) moves[c] = moves[c] != 0 && counts[c] > 0 ? 1 : 0;
   MethodResult result =
       result_of(run(input.evidence.holdout, weights_towards_training(prior, counts),
-                    prior.settings.training_offset, log_pi, moves, input),
+                    prior.settings.training_offset, log_pi, moves, input)
+                    .match,
                 log_pi, prior);
   double shift = 0;
   double moved = 0;
@@ -116,7 +124,8 @@ MethodResult match_source(const MethodInput& input) {
 MethodResult match_target(const MethodInput& input) {
   const std::vector<double> start(input.log_target.size(), 0.0);
   return result_of(run(input.evidence.unlabelled, {}, start, input.log_target,
-                       corrected_classes(input.prior), input),
+                       corrected_classes(input.prior), input)
+                       .match,
                    input.log_target, input.prior);
 }
 

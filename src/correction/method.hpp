@@ -53,6 +53,9 @@ MethodResult run_gla(const MethodInput& input);
 /// Classes whose offset a method may move, [C]: ClassPrior::is_corrected.
 std::vector<char> corrected_classes(const ClassPrior& prior);
 
+/// Adds the sentences that are not there yet.
+void append_new(std::vector<std::string>& all, const std::vector<std::string>& more);
+
 /// The tolerance of an iteration over these scores: the one asked for, else 1e-9 for f64 and 1e-6
 /// for narrower types, whose posteriors are computed in f32.
 double tolerance_for(const CorrectionOptions& options, DType dtype);

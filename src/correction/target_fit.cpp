@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "correction/held_out.hpp"
+#include "prior/posterior_pass.hpp"
 
 namespace p2p::correction {
 

@@ -29,7 +29,7 @@ std::optional<ResidualSlope> residual_slope(ScoreSet& scores, LabelSource& label
   const TallyParts parts{.metrics = false, .class_mean = true};
   const std::vector<Tally> tallies = tally_rows(
       scores, labels, plan, options, {.predictions = false, .check_kind = true}, parts, nullptr);
-  const auto value = log_log_slope(tallies.front().class_mean, options.counts, plan);
+  const auto value = log_log_slope(tallies.front().class_mean, options.counts, plan.excluded);
   if (!value) return std::nullopt;
 
   std::vector<double> slopes;
@@ -38,7 +38,7 @@ std::optional<ResidualSlope> residual_slope(ScoreSet& scores, LabelSource& label
                     [&](const BootstrapWeights&, const std::vector<Tally>& replicates) {
                       for (const Tally& replicate : replicates) {
                         const auto slope =
-                            log_log_slope(replicate.class_mean, options.counts, plan);
+                            log_log_slope(replicate.class_mean, options.counts, plan.excluded);
                         if (slope) slopes.push_back(*slope);
                       }
                     });

@@ -7,11 +7,12 @@
 namespace p2p::metrics {
 
 std::optional<double> log_log_slope(std::span<const double> class_mean,
-                                    std::span<const double> counts, const RowPlan& plan) {
+                                    std::span<const double> counts,
+                                    const std::vector<char>& excluded) {
   std::vector<double> x, y;
   double mean_x = 0, mean_y = 0;
   for (std::size_t c = 0; c < counts.size(); ++c) {
-    if (plan.excluded[c] != 0 || counts[c] <= 0 || class_mean[c] <= 0) continue;
+    if (excluded[c] != 0 || counts[c] <= 0 || class_mean[c] <= 0) continue;
     x.push_back(std::log(counts[c]));
     y.push_back(std::log(class_mean[c]));
     mean_x += x.back();

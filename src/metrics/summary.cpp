@@ -86,7 +86,7 @@ MetricValues summarise(const Tally& tally, const TopLabel& top, const RowPlan& p
   values.ece_equal_mass = top.ece_equal_mass;
   values.ece_classwise = tally.ece_classwise;
   if (!tally.class_mean.empty())
-    values.residual_slope = log_log_slope(tally.class_mean, options.counts, plan);
+    values.residual_slope = log_log_slope(tally.class_mean, options.counts, plan.excluded);
   return values;
 }
 

@@ -106,7 +106,8 @@ void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
                                    prior.uncovered.size(), class_list(prior.uncovered)));
   }
   if (prior.match && !prior.match->converged) {
-    warnings.push_back(unconverged_sentence(*prior.match) + "; the last round was taken");
+    warnings.push_back(unconverged_sentence("match", prior.match->changes) +
+                       "; the last round was taken");
   }
   if (prior.match && !prior.match->unmatched.empty()) {
     warnings.push_back(
@@ -148,7 +149,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     if (settings.counts.empty()) {
       settings.counts.assign(found.rows.begin(), found.rows.end());
     } else {
-      pass.class_weights = training_weights(settings.counts, found.rows);
+      pass.class_weights = weights_towards(normalised(settings.counts, "counts"), found.rows);
       settings.weighted = true;
     }
   }
@@ -203,7 +204,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
                                 .tolerance = default_tolerance(scores.dtype()),
                                 .max_rounds = options.max_rounds});
     if (!prior.match->converged && !options.allow_unconverged) {
-      throw_bad_data(unconverged_sentence(*prior.match) +
+      throw_bad_data(unconverged_sentence("match", prior.match->changes) +
                      "; raise --max-rounds, or take the last round with --allow-unconverged");
     }
     prior.residual = matched_residual(prior, prior.match->offset);

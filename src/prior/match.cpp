@@ -135,13 +135,13 @@ std::vector<double> matched_residual(const ClassPrior& prior, const std::vector<
   return r;
 }
 
-std::string unconverged_sentence(const PriorMatch& match) {
-  const std::size_t rounds = match.changes.size();
+std::string unconverged_sentence(std::string_view name, const std::vector<double>& changes) {
+  const std::size_t rounds = changes.size();
   std::vector<std::string> trace;
   for (std::size_t i = rounds - std::min(rounds, kShownRounds); i < rounds; ++i) {
-    trace.push_back(fmt::format("{}: {:.3g}", i + 1, match.changes[i]));
+    trace.push_back(fmt::format("{}: {:.3g}", i + 1, changes[i]));
   }
-  return fmt::format("match did not converge in {} rounds (change by round: {})", rounds,
+  return fmt::format("{} did not converge in {} rounds (change by round: {})", name, rounds,
                      fmt::join(trace, ", "));
 }
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "p2p/class_prior.hpp"
@@ -40,7 +41,7 @@ inline constexpr int kUnseenRounds = 10;
 /// prior needs `empirical` and settings. Error{kBadData}: f spans more than a float64 can hold.
 std::vector<double> matched_residual(const ClassPrior& prior, const std::vector<double>& offset);
 
-/// That the match did not converge, with the changes of its last rounds.
-std::string unconverged_sentence(const PriorMatch& match);
+/// That an iteration did not converge, with the changes of its last rounds.
+std::string unconverged_sentence(std::string_view name, const std::vector<double>& changes);
 
 }  // namespace p2p

@@ -6,13 +6,6 @@
 #include "p2p/class_prior.hpp"
 
 namespace p2p {
-namespace {
-
-// Total variation between q and pi above which the rows may not follow the training prior.
-constexpr double kGrossMismatch = 0.2;
-
-}  // namespace
-
 std::string mismatch_warning(const ClassPrior& prior) {
   const bool labelled = std::ranges::any_of(prior.sums.label_rows, [](auto m) { return m > 0; });
   if (prior.empirical.empty() || labelled || !missing_parts(prior).empty()) return "";

@@ -33,14 +33,13 @@ PosteriorSum posterior_pass(ScoreSet& scores, std::span<const Block> blocks,
   return std::move(sums[0]);
 }
 
-std::vector<double> training_weights(const std::vector<double>& counts,
-                                     const std::vector<std::int64_t>& label_rows) {
-  const std::vector<double> pi = normalised(counts, "counts");
+std::vector<double> weights_towards(const std::vector<double>& distribution,
+                                    const std::vector<std::int64_t>& label_rows) {
   const auto rows =
       static_cast<double>(std::accumulate(label_rows.begin(), label_rows.end(), std::int64_t{0}));
-  std::vector<double> weights(pi.size(), 0.0);
-  for (std::size_t c = 0; c < pi.size(); ++c) {
-    if (label_rows[c] > 0) weights[c] = pi[c] * rows / static_cast<double>(label_rows[c]);
+  std::vector<double> weights(distribution.size(), 0.0);
+  for (std::size_t c = 0; c < weights.size(); ++c) {
+    if (label_rows[c] > 0) weights[c] = distribution[c] * rows / static_cast<double>(label_rows[c]);
   }
   return weights;
 }

@@ -24,9 +24,9 @@ PosteriorSum posterior_pass(ScoreSet& scores, std::span<const Block> blocks,
                             const PosteriorModel& model, const PassLabels& labels, int threads,
                             std::atomic<std::int64_t>* rows_done);
 
-/// pi_c N / m_c, the weight of a row of class c that makes N rows, m_c of them of class c, follow
-/// pi; 0 for classes without training images and classes without rows. [C].
-std::vector<double> training_weights(const std::vector<double>& counts,
-                                     const std::vector<std::int64_t>& label_rows);
+/// d_c N / m_c, the weight of a row of class c that makes N rows, m_c of them of class c, follow
+/// the distribution d (any positive scale); 0 for classes without rows. [C].
+std::vector<double> weights_towards(const std::vector<double>& distribution,
+                                    const std::vector<std::int64_t>& label_rows);
 
 }  // namespace p2p

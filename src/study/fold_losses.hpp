@@ -15,9 +15,10 @@ struct RowLosses {
   std::vector<std::int64_t> hits;  ///< [C] rows of class c predicted as c
 };
 
-/// Losses of all rows, those of fold k under offsets[k]; a single offset serves all folds. One pass
-/// in float64, O(N C); memory 8 bytes a row and O(C * threads). Same bits for any number of
-/// threads.
+/// Losses of all rows, those of fold k under offsets[k]; a single offset serves all folds. Every
+/// row is read once a fold and turned into posteriors once, in float64, O(N C); memory 8 bytes a
+/// row and O(C * threads). Same bits for any number of threads. Second scores are those of the
+/// evidence.
 RowLosses fold_losses(const EvidenceRows& rows, const Folds& folds,
                       const std::vector<LogOffset>& offsets, const Evidence& evidence);
 

@@ -1,10 +1,16 @@
 #include "study/folds.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "scan/label_scan.hpp"
 
 namespace p2p::study {
+namespace {
+
+constexpr std::int64_t kIgnoredLabel = std::numeric_limits<std::int64_t>::min();
+
+}  // namespace
 
 Folds make_folds(const EvidenceRows& rows, std::int64_t classes, int count) {
   demand_same_rows(*rows.scores, *rows.labels);
@@ -29,15 +35,19 @@ Folds make_folds(const EvidenceRows& rows, std::int64_t classes, int count) {
   return folds;
 }
 
-LabelsOutsideFold::LabelsOutsideFold(LabelSource& labels, const Folds& folds, int left_out,
-                                     std::int64_t ignored_label)
-    : labels_(&labels), folds_(&folds), left_out_(left_out), ignored_label_(ignored_label) {}
-
-void LabelsOutsideFold::read(std::int64_t first, std::int64_t count, std::int64_t* out) {
-  labels_->read(first, count, out);
+void FoldRows::Labels::read(std::int64_t first, std::int64_t count, std::int64_t* out) {
+  all_->read(first, count, out);
   for (std::int64_t i = 0; i < count; ++i) {
-    if (folds_->fold[static_cast<std::size_t>(first + i)] == left_out_) out[i] = ignored_label_;
+    const bool inside = folds_->fold[static_cast<std::size_t>(first + i)] == fold_;
+    if (inside != (side_ == Side::kInside)) out[i] = ignored_;
   }
+}
+
+FoldRows::FoldRows(const EvidenceRows& all, const Folds& folds, int fold, Side side)
+    : rows_(all),
+      labels_(*all.labels, folds, fold, side, all.ignore_index.value_or(kIgnoredLabel)) {
+  rows_.labels = &labels_;
+  rows_.ignore_index = all.ignore_index.value_or(kIgnoredLabel);
 }
 
 }  // namespace p2p::study

@@ -22,21 +22,37 @@ struct Folds {
 /// range.
 Folds make_folds(const EvidenceRows& rows, std::int64_t classes, int count);
 
-/// The labels of all rows but those of one fold, which get the ignored label.
-class LabelsOutsideFold final : public LabelSource {
+/// The rows inside or outside of one fold: the labels of the others read as ignored. Borrows `all`
+/// and `folds`.
+class FoldRows {
  public:
-  LabelsOutsideFold(LabelSource& labels, const Folds& folds, int left_out,
-                    std::int64_t ignored_label);
-  [[nodiscard]] std::int64_t rows() const override { return labels_->rows(); }
-  [[nodiscard]] const std::string& name() const override { return labels_->name(); }
-  [[nodiscard]] std::string locate(std::int64_t row) const override { return labels_->locate(row); }
-  void read(std::int64_t first, std::int64_t count, std::int64_t* out) override;
+  enum class Side : std::uint8_t { kInside, kOutside };
+
+  FoldRows(const EvidenceRows& all, const Folds& folds, int fold, Side side);
+  FoldRows(const FoldRows&) = delete;
+  FoldRows& operator=(const FoldRows&) = delete;
+  [[nodiscard]] const EvidenceRows& rows() const { return rows_; }
 
  private:
-  LabelSource* labels_;
-  const Folds* folds_;
-  int left_out_;
-  std::int64_t ignored_label_;
+  class Labels final : public LabelSource {
+   public:
+    Labels(LabelSource& all, const Folds& folds, int fold, Side side, std::int64_t ignored)
+        : all_(&all), folds_(&folds), fold_(fold), side_(side), ignored_(ignored) {}
+    [[nodiscard]] std::int64_t rows() const override { return all_->rows(); }
+    [[nodiscard]] const std::string& name() const override { return all_->name(); }
+    [[nodiscard]] std::string locate(std::int64_t row) const override { return all_->locate(row); }
+    void read(std::int64_t first, std::int64_t count, std::int64_t* out) override;
+
+   private:
+    LabelSource* all_;
+    const Folds* folds_;
+    int fold_;
+    Side side_;
+    std::int64_t ignored_;
+  };
+
+  EvidenceRows rows_;
+  Labels labels_;
 };
 
 }  // namespace p2p::study

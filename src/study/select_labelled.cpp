@@ -11,31 +11,12 @@
 #include "study/fold_losses.hpp"
 #include "study/folds.hpp"
 #include "study/selecting.hpp"
+#include "study/table_values.hpp"
 
 namespace p2p::study {
 namespace {
 
 constexpr double kGainErrors = 2;  // standard errors by which a correction has to beat none
-
-// The evidence without the labels of one fold.
-class FoldEvidence {
- public:
-  FoldEvidence(const Evidence& all, const Folds& folds, int left_out)
-      : evidence_(all),
-        labels_(*all.holdout.labels, folds, left_out,
-                all.holdout.ignore_index.value_or(std::numeric_limits<std::int64_t>::min())) {
-    evidence_.holdout.labels = &labels_;
-    evidence_.holdout.ignore_index =
-        all.holdout.ignore_index.value_or(std::numeric_limits<std::int64_t>::min());
-  }
-  FoldEvidence(const FoldEvidence&) = delete;
-  FoldEvidence& operator=(const FoldEvidence&) = delete;
-  [[nodiscard]] const Evidence& get() const { return evidence_; }
-
- private:
-  Evidence evidence_;
-  LabelsOutsideFold labels_;
-};
 
 class Selector {
  public:
@@ -185,8 +166,10 @@ class Selector {
       std::vector<LogOffset> offsets;
       if (fits_holdout(candidate)) {
         for (int k = 0; k < folds_.count; ++k) {
-          const FoldEvidence others(evidence_, folds_, k);
-          offsets.push_back(fit(full, prior_, fitting_options(), others.get()).offset);
+          const FoldRows others(evidence_.holdout, folds_, k, FoldRows::Side::kOutside);
+          Evidence evidence = evidence_;
+          evidence.holdout = others.rows();
+          offsets.push_back(fit(full, prior_, fitting_options(), evidence).offset);
         }
       } else {
         offsets.push_back(fit(full, prior_, fitting_options(), evidence_).offset);
@@ -218,24 +201,24 @@ class Selector {
   }
 
   void set_groups(Candidate& candidate, const std::vector<std::int64_t>& hits) const {
-    const std::vector<double>& counts = prior_.settings.counts;
-    if (counts.empty()) return;
-    struct Sum {
-      double recall = 0;
-      double classes = 0;
-      [[nodiscard]] std::optional<double> mean() const {
-        return classes > 0 ? std::optional(recall / classes) : std::nullopt;
-      }
-    } many, medium, few;
-    for (std::size_t c = 0; c < counts.size(); ++c) {
-      if (folds_.label_rows[c] == 0 || !(target_[c] > 0)) continue;
-      Sum& group = counts[c] > options_.many ? many : counts[c] < options_.few ? few : medium;
-      group.recall += static_cast<double>(hits[c]) / static_cast<double>(folds_.label_rows[c]);
-      group.classes += 1;
+    if (prior_.settings.counts.empty()) return;
+    EvaluateOptions options;
+    options.counts = prior_.settings.counts;
+    options.many = options_.many;
+    options.few = options_.few;
+    metrics::RowPlan plan;  // of the classes that the target holds
+    plan.label_counts = folds_.label_rows;
+    for (std::size_t c = 0; c < target_.size(); ++c) {
+      if (!(target_[c] > 0)) plan.label_counts[c] = 0;
+      plan.n_used += plan.label_counts[c];
     }
-    candidate.many = many.mean();
-    candidate.medium = medium.mean();
-    candidate.few = few.mean();
+    TableSums sums(prior_.n_classes());
+    sums.drawn = plan.label_counts;
+    sums.hits = hits;
+    const TableValues values = table_values(sums, plan, options);
+    candidate.many = values.many;
+    candidate.medium = values.medium;
+    candidate.few = values.few;
   }
 
   [[nodiscard]] std::string guard(const Candidate& candidate, const Candidate& none) const {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "correction/method.hpp"
+#include "metrics/slope.hpp"
 #include "p2p/posterior_sum.hpp"
-#include "study/candidates.hpp"
 #include "study/held_out_prior.hpp"
 #include "study/selecting.hpp"
 
@@ -21,21 +23,11 @@ double mean_certainty(const ClassPrior& prior) {
 
 // Least-squares slope of log q on log pi over corrected classes; 1 where they do not vary.
 double carried_slope(const ClassPrior& prior) {
-  std::vector<double> x, y;
-  for (std::int64_t c = 0; c < prior.n_classes(); ++c) {
-    if (!prior.is_corrected(c)) continue;
-    x.push_back(std::log(prior.empirical[static_cast<std::size_t>(c)]));
-    y.push_back(std::log(prior.effective[static_cast<std::size_t>(c)]));
+  std::vector<char> excluded;
+  for (const char corrected : correction::corrected_classes(prior)) {
+    excluded.push_back(corrected == 0 ? 1 : 0);
   }
-  const auto n = static_cast<double>(x.size());
-  const double mean_x = std::accumulate(x.begin(), x.end(), 0.0) / n;
-  const double mean_y = std::accumulate(y.begin(), y.end(), 0.0) / n;
-  double covariance = 0, variance = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    covariance += (x[i] - mean_x) * (y[i] - mean_y);
-    variance += (x[i] - mean_x) * (x[i] - mean_x);
-  }
-  return variance > 0 ? covariance / variance : 1;
+  return metrics::log_log_slope(prior.effective, prior.empirical, excluded).value_or(1);
 }
 
 double total_variation(const std::vector<double>& a, const std::vector<double>& b) {
@@ -52,15 +44,13 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
                             const Evidence& evidence) {
   Candidate p2p{.name = "p2p", .method = Method::kP2P};
   p2p.strength = options.correction.strength;
-  bool held_out = evidence.holdout.scores != nullptr;
+  std::optional<ClassPrior> measured;
   std::string mismatch;
-  if (held_out) {
-    mismatch = mismatch_warning(measured_on_holdout(prior, evidence));
-    held_out = mismatch.empty();
-  }
-  if (held_out) {
-    p2p.name = "p2p (held-out)";
-    p2p.held_out = true;
+  if (evidence.holdout.scores != nullptr) {
+    measured = measured_on_holdout(prior, evidence);
+    mismatch = mismatch_warning(*measured);
+    p2p.held_out = mismatch.empty();
+    if (p2p.held_out) p2p.name = "p2p (held-out)";
   }
   Selection result;
   const auto leave = [&](std::string sentence) {
@@ -80,7 +70,7 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
     }
   }
   const double certainty = mean_certainty(prior);
-  if (!held_out && prior.settings.rows != "holdout" && !prior.settings.weighted &&
+  if (!p2p.held_out && prior.settings.rows != "holdout" && !prior.settings.weighted &&
       certainty > kMemorised) {
     return leave(fmt::format(
         "leave it alone: the training rows are memorised (mean sum of squared posteriors {:.4f}, "
@@ -89,7 +79,9 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
         "a choice that is checked)",
         certainty, kMemorised));
   }
-  Correction correction = fit(p2p, prior, options.correction, evidence);
+  CorrectionOptions own = options.correction;
+  own.method = p2p.method;
+  Correction correction = make_correction(p2p.held_out ? *measured : prior, own, evidence);
   const double distance = total_variation(correction.residual, correction.target);
   if (distance < kNothingToCorrect) {
     return leave(fmt::format(

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "core/exact_sum.hpp"
+#include "correction/method.hpp"
 #include "metrics/posterior_scan.hpp"
 #include "metrics/tally.hpp"
 #include "p2p/error.hpp"
@@ -201,12 +202,6 @@ void judge(const Pass& pass, const TestRows& test, const SweepOptions& options, 
   result.n_classes = plan.classes;
 }
 
-void append(std::vector<std::string>& all, const std::vector<std::string>& more) {
-  for (const std::string& sentence : more) {
-    if (std::ranges::find(all, sentence) == all.end()) all.push_back(sentence);
-  }
-}
-
 }  // namespace
 
 Sweep sweep(const ClassPrior& prior, const SweepOptions& options, const Evidence& evidence,
@@ -224,7 +219,7 @@ Sweep sweep(const ClassPrior& prior, const SweepOptions& options, const Evidence
     const LogOffset identity = make_correction(prior, correction, evidence).offset;
     correction.strength = 1;
     const Correction full = make_correction(prior, correction, evidence);
-    append(result.warnings, full.warnings);
+    correction::append_new(result.warnings, full.warnings);
     for (const double strength : options.strengths) {
       const LogOffset& offset = strength == 0 ? identity : full.offset;
       pass_of(offset, passes).points.push_back(weighing(result.points.size(), offset, strength));

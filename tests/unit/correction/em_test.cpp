@@ -8,80 +8,32 @@
 #include <numeric>
 
 #include "p2p/correction.hpp"
+#include "support/borrowed_rows.hpp"
 #include "support/expect_error.hpp"
 #include "support/labelled.hpp"
 #include "support/model_prior.hpp"
 #include "support/naive_prior.hpp"
 #include "support/synthetic.hpp"
+#include "support/textbook_em.hpp"
 
 namespace p2p {
 namespace {
 
+using test::em;
+using test::expect_near;
+using test::kPi;
+using test::kTarget;
+using test::mean_of;
+using test::plain_em;
+using test::rows_of;
+using test::textbook;
+using test::unlabelled;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Values = std::vector<double>;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-const Values kPi = {0.6, 0.25, 0.1, 0.05};
-const Values kTarget = {0.1, 0.2, 0.3, 0.4};
-
-test::Synthetic rows_of(const Values& rows_prior, const Values& b = {}, std::int64_t rows = 4000,
-                        std::uint64_t seed = 2) {
-  return test::synthetic({.rows = rows,
-                          .rows_prior = rows_prior,
-                          .model_prior = kPi,
-                          .training_offset = b,
-                          .seed = seed});
-}
-
-CorrectionOptions em(Method method = Method::kEm) {
-  CorrectionOptions options;
-  options.method = method;
-  return options;
-}
-
-CorrectionOptions plain_em() {
-  CorrectionOptions options = em();
-  options.em_damping = 0;
-  options.largest_weight = kInf;
-  return options;
-}
-
-Evidence unlabelled(ScoreSet& scores, int threads = 1) {
-  Evidence evidence;
-  evidence.unlabelled.scores = &scores;
-  evidence.threads = threads;
-  return evidence;
-}
-
-void expect_near(const Values& values, const Values& expected, double tolerance) {
-  ASSERT_EQ(values.size(), expected.size());
-  for (std::size_t c = 0; c < values.size(); ++c) {
-    if (std::isinf(expected[c])) {
-      EXPECT_EQ(values[c], expected[c]) << "class " << c;
-    } else {
-      EXPECT_NEAR(values[c], expected[c], tolerance) << "class " << c;
-    }
-  }
-}
-
-Values mean_of(const Values& scores, std::size_t classes, const Values& offset) {
-  return normalised(test::naive_sums(scores, classes, {ScoreKind::kLogits, 1, offset}).posterior,
-                    "mean");
-}
-
-// t <- mean softmax(z + b + log t - log s) from s, in plain loops.
-Values textbook(const Values& scores, const Values& s, const Values& b, int rounds) {
-  Values t = s;
-  for (int round = 0; round < rounds; ++round) {
-    Values offset(b);
-    for (std::size_t c = 0; c < t.size(); ++c) offset[c] += std::log(t[c]) - std::log(s[c]);
-    t = mean_of(scores, t.size(), offset);
-  }
-  return t;
-}
-
 class EmWithOffset : public ::testing::TestWithParam<std::tuple<Method, Values>> {};
 INSTANTIATE_TEST_SUITE_P(TrainingOffset, EmWithOffset,
                          ::testing::Combine(::testing::Values(Method::kEm, Method::kMapEm),
@@ -419,62 +371,6 @@ TEST(Em, RefusesWhatItCannotUse) {
   options = em();
   options.largest_weight = 0.5;
   test::expect_usage({"weight", "0.5"}, [&] { make_correction(prior, options, unlabelled(set)); });
-}
-
-double divergence(const Values& a, const Values& b) {
-  double total = 0;
-  for (std::size_t c = 0; c < a.size(); ++c) total += a[c] * std::log(a[c] / b[c]);
-  return total;
-}
-
-TEST(MapEm, AgreesWithPlainLoops) {
-  const test::Synthetic rows = rows_of(kTarget, {}, 300);
-  const ClassPrior prior = test::prior_from(rows_of(kPi).scores, kPi);
-  const Values& s = prior.effective;
-  const Values u(4, 0.25);
-  const Values free = textbook(rows.scores, s, Values(4, 0.0), 3000);
-  const auto f = [](double d, double g) { return g * d / (1 + g * d); };
-  const auto inv = [](double x) { return 2 * (1 / (1 - x) - 1); };
-  const double level = 1 - f(divergence(s, u), inv(0.2));
-  const double lam =
-      0.9 * f(divergence(free, u), inv(level)) + 0.1 * (1 - f(divergence(free, s), inv(level)));
-  Values t = s;
-  for (int round = 0; round < 3000; ++round) {
-    Values offset(4);
-    for (std::size_t c = 0; c < 4; ++c) offset[c] = std::log(t[c]) - std::log(s[c]);
-    t = mean_of(rows.scores, 4, offset);
-    for (double& v : t) v = lam * v + (1 - lam) * 0.25;
-  }
-  ScoreSet set = test::scores(rows.scores, 4);
-  for (CorrectionOptions options : {em(), plain_em()}) {
-    options.method = Method::kMapEm;
-    options.tolerance = 1e-11;
-    expect_near(make_correction(prior, options, unlabelled(set)).target, t, 1e-8);
-  }
-}
-
-TEST(MapEm, LiesBetweenEmAndUniform) {
-  const test::Synthetic rows = rows_of(kTarget, {}, 1000);
-  const ClassPrior prior = test::prior_from(rows_of(kPi).scores, kPi);
-  ScoreSet set = test::scores(rows.scores, 4);
-  const Values free = make_correction(prior, em(), unlabelled(set)).target;
-  const Values pulled = make_correction(prior, em(Method::kMapEm), unlabelled(set)).target;
-  const Values u(4, 0.25);
-  EXPECT_LT(divergence(pulled, u), divergence(free, u));
-  EXPECT_GT(divergence(pulled, u), 0);
-}
-
-TEST(MapEm, HoldsForAUniformSource) {
-  const Values u(4, 0.25);
-  const test::Synthetic source = test::synthetic({.rows = 1000, .rows_prior = u, .model_prior = u});
-  const test::Synthetic rows =
-      test::synthetic({.rows = 1000, .rows_prior = kTarget, .model_prior = u, .seed = 3});
-  ClassPrior prior = test::prior_from(source.scores, u);
-  prior.effective = u;  // exactly: S = 1, where inv is infinite
-  prior.residual = u;
-  ScoreSet set = test::scores(rows.scores, 4);
-  const Correction found = make_correction(prior, em(Method::kMapEm), unlabelled(set));
-  expect_near(found.target, kTarget, 0.06);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "p2p/correction.hpp"
+#include "support/borrowed_rows.hpp"
 #include "support/expect_error.hpp"
 #include "support/model_prior.hpp"
 #include "support/naive_prior.hpp"
@@ -12,6 +13,8 @@
 namespace p2p {
 namespace {
 
+using test::expect_near;
+using test::unlabelled;
 using Values = std::vector<double>;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
@@ -29,20 +32,6 @@ CorrectionOptions gala(double tau = 1, const Values& target = {}) {
   options.tau = tau;
   options.target = target;
   return options;
-}
-
-Evidence unlabelled(ScoreSet& scores, int threads = 1) {
-  Evidence evidence;
-  evidence.unlabelled.scores = &scores;
-  evidence.threads = threads;
-  return evidence;
-}
-
-void expect_near(const Values& values, const Values& expected, double tolerance) {
-  ASSERT_EQ(values.size(), expected.size());
-  for (std::size_t c = 0; c < values.size(); ++c) {
-    EXPECT_NEAR(values[c], expected[c], tolerance) << "class " << c;
-  }
 }
 
 Values brute_force(const Values& scores, double temperature, double tau, const Values& target) {

@@ -6,64 +6,20 @@
 
 #include "p2p/correction.hpp"
 #include "support/expect_error.hpp"
+#include "support/stated_prior.hpp"
 
 namespace p2p {
 namespace {
 
+using test::centred_finite;
+using test::delta;
+using test::expect_near;
+using test::prior_of;
 using Classes = std::vector<std::int64_t>;
 using Values = std::vector<double>;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-ClassPrior prior_of(Values residual, Values counts = {}) {
-  ClassPrior prior;
-  prior.effective = residual;
-  prior.residual = std::move(residual);
-  prior.settings.counts = counts;
-  prior.settings.training_offset.assign(prior.residual.size(), 0.0);
-  if (!counts.empty()) prior.empirical = normalised(counts, "counts");
-  return prior;
-}
-
-Values delta(const ClassPrior& prior, const CorrectionOptions& options = {}) {
-  return make_correction(prior, options).offset.delta;
-}
-
-void expect_near(const Values& values, const Values& expected) {
-  ASSERT_EQ(values.size(), expected.size());
-  for (std::size_t c = 0; c < values.size(); ++c) {
-    if (std::isinf(expected[c])) {
-      EXPECT_EQ(values[c], expected[c]) << "class " << c;
-    } else {
-      EXPECT_NEAR(values[c], expected[c], 1e-14) << "class " << c;
-    }
-  }
-}
-
-Values centred(Values values) {
-  double mean = 0, finite = 0;
-  for (const double v : values) {
-    if (std::isfinite(v)) {
-      mean += v;
-      ++finite;
-    }
-  }
-  for (double& v : values) v -= mean / finite;
-  return values;
-}
-
-TEST(MakeCorrection, TakesTheResidualPriorOut) {
-  expect_near(delta(prior_of({0.7, 0.2, 0.1})),
-              centred({-std::log(0.7), -std::log(0.2), -std::log(0.1)}));
-}
-
-TEST(MakeCorrection, LowersTheHeadClass) {
-  const Values d = delta(prior_of({0.7, 0.2, 0.1}));
-  EXPECT_LT(d[0], 0);
-  EXPECT_LT(d[0], d[1]);
-  EXPECT_LT(d[1], d[2]);
-}
 
 TEST(MakeCorrection, HasMeanZero) {
   const Values d = delta(prior_of({0.7, 0.2, 0.06, 0.04}));
@@ -72,13 +28,6 @@ TEST(MakeCorrection, HasMeanZero) {
 
 TEST(MakeCorrection, IsZeroForAUniformPrior) {
   EXPECT_TRUE(make_correction(prior_of({0.25, 0.25, 0.25, 0.25}), {}).offset.is_identity());
-}
-
-TEST(MakeCorrection, MethodNoneIsTheIdentityWhateverTheTarget) {
-  CorrectionOptions options;
-  options.method = Method::kNone;
-  options.target = {5, 1, 0};
-  EXPECT_TRUE(make_correction(prior_of({0.7, 0.2, 0.1}), options).offset.is_identity());
 }
 
 TEST(MakeCorrection, StrengthZeroIsTheIdentity) {
@@ -104,50 +53,19 @@ TEST(MakeCorrection, GrowsWithStrength) {
   expect_near(half, delta(prior_of({0.7, 0.2, 0.1})));
 }
 
-TEST(MakeCorrection, EmpiricalUsesTheClassFrequencies) {
-  CorrectionOptions options;
-  options.method = Method::kEmpirical;
-  expect_near(delta(prior_of({0.5, 0.3, 0.2}, {80, 15, 5}), options),
-              centred({-std::log(80.0), -std::log(15.0), -std::log(5.0)}));
-}
-
-TEST(MakeCorrection, EmpiricalRaisesThePriorToTau) {
-  CorrectionOptions options;
-  options.method = Method::kEmpirical;
-  options.tau = 1.5;
-  expect_near(delta(prior_of({0.5, 0.5}, {80, 20}), options),
-              centred({-1.5 * std::log(80.0), -1.5 * std::log(20.0)}));
-}
-
-TEST(MakeCorrection, EmpiricalTakesTheTrainingOffsetOut) {
-  ClassPrior prior = prior_of({0.5, 0.5}, {80, 20});
-  prior.settings.training_offset = {std::log(0.8), std::log(0.2)};  // trained with la:1
-  CorrectionOptions options;
-  options.method = Method::kEmpirical;
-  expect_near(delta(prior, options), {0, 0});
-}
-
-TEST(MakeCorrection, EmpiricalNeedsCounts) {
-  CorrectionOptions options;
-  options.method = Method::kEmpirical;
-  test::expect_usage({"--method empirical", "--counts"}, [&] {
-    delta(prior_of({0.5, 0.5}), options);
-  });
-}
-
 TEST(MakeCorrection, AimsAtTheTarget) {
   CorrectionOptions options;
   options.target = {30, 10};  // any scale
   expect_near(delta(prior_of({0.75, 0.25}), options), {0, 0});
   options.target = {1, 3};
-  expect_near(delta(prior_of({0.5, 0.5}), options), centred({0, std::log(3.0)}));
+  expect_near(delta(prior_of({0.5, 0.5}), options), centred_finite({0, std::log(3.0)}));
 }
 
 TEST(MakeCorrection, RulesOutClassesOfTargetZero) {
   CorrectionOptions options;
   options.target = {0.5, 0, 0.5};
   expect_near(delta(prior_of({0.6, 0.3, 0.1}), options),
-              centred({-std::log(0.6), -kInf, -std::log(0.1)}));
+              centred_finite({-std::log(0.6), -kInf, -std::log(0.1)}));
 }
 
 TEST(MakeCorrection, RefusesATargetThatLeavesNoClass) {
@@ -196,34 +114,6 @@ TEST(MakeCorrection, LeavesClassesWithoutImagesAndExcludedOnesAlone) {
     EXPECT_LT(d[0], 0);
     EXPECT_NEAR(d[0] + d[2], 0, 1e-14);
   }
-}
-
-TEST(MakeCorrection, CapsFlooredClassesAtTheLargestMeasuredOne) {
-  ClassPrior prior = prior_of({0.7, 0.2, 0.0999, 0.0001});
-  prior.floored = {3};
-  const LogOffset offset = make_correction(prior, {}).offset;
-  EXPECT_EQ(offset.capped, Classes{3});
-  EXPECT_EQ(offset.delta[3], offset.delta[2]);
-  EXPECT_NEAR(std::accumulate(offset.delta.begin(), offset.delta.end(), 0.0), 0, 1e-14);
-}
-
-TEST(MakeCorrection, CapsOnlyWhatExceeds) {
-  ClassPrior prior = prior_of({0.7, 0.2, 0.1});
-  prior.floored = {0};
-  EXPECT_TRUE(make_correction(prior, {}).offset.capped.empty());
-  prior.floored = {2};
-  CorrectionOptions options;
-  options.target = {1, 1, 0};
-  EXPECT_TRUE(make_correction(prior, options).offset.capped.empty());
-  EXPECT_EQ(make_correction(prior, options).offset.delta[2], -kInf);
-}
-
-TEST(MakeCorrection, CapsNothingWhereTheEmpiricalPriorIsUsed) {
-  ClassPrior prior = prior_of({0.9, 0.1}, {90, 10});
-  prior.floored = {1};
-  CorrectionOptions options;
-  options.method = Method::kEmpirical;
-  EXPECT_TRUE(make_correction(prior, options).offset.capped.empty());
 }
 
 }  // namespace

@@ -6,61 +6,32 @@
 
 #include "p2p/correction.hpp"
 #include "p2p/estimate.hpp"
+#include "support/borrowed_rows.hpp"
 #include "support/expect_error.hpp"
 #include "support/labelled.hpp"
 #include "support/model_prior.hpp"
 #include "support/naive_prior.hpp"
 #include "support/synthetic.hpp"
+#include "support/textbook_em.hpp"
 
 namespace p2p {
 namespace {
 
+using test::expect_near;
+using test::holdout;
+using test::kPi;
+using test::kTarget;
+using test::rows_of;
+using test::unlabelled;
 using Values = std::vector<double>;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-const Values kPi = {0.6, 0.25, 0.1, 0.05};
-const Values kTarget = {0.1, 0.2, 0.3, 0.4};
-
-test::Synthetic rows_of(const Values& rows_prior, const Values& b = {}, std::int64_t rows = 4000,
-                        std::uint64_t seed = 2) {
-  return test::synthetic({.rows = rows,
-                          .rows_prior = rows_prior,
-                          .model_prior = kPi,
-                          .training_offset = b,
-                          .seed = seed});
-}
-
 CorrectionOptions options_of(MatchTo to, const Values& target = {}) {
   CorrectionOptions options;
   options.method = Method::kMatch;
   options.match_to = to;
   options.target = target;
   return options;
-}
-
-Evidence holdout(ScoreSet& scores, int threads = 1) {
-  Evidence evidence;
-  evidence.holdout.scores = &scores;
-  evidence.threads = threads;
-  return evidence;
-}
-
-Evidence unlabelled(ScoreSet& scores, int threads = 1) {
-  Evidence evidence;
-  evidence.unlabelled.scores = &scores;
-  evidence.threads = threads;
-  return evidence;
-}
-
-void expect_near(const Values& values, const Values& expected, double tolerance) {
-  ASSERT_EQ(values.size(), expected.size());
-  for (std::size_t c = 0; c < values.size(); ++c) {
-    if (std::isinf(expected[c])) {
-      EXPECT_EQ(values[c], expected[c]) << "class " << c;
-    } else {
-      EXPECT_NEAR(values[c], expected[c], tolerance) << "class " << c;
-    }
-  }
 }
 
 // log t - log r with r = pi / exp(b), the truth of the synthetic model.

@@ -67,6 +67,20 @@ TEST(FoldLosses, OneOffsetServesAllFolds) {
   }
 }
 
+TEST(FoldLosses, AddTheScoresOfASecondModel) {
+  Rows rows(50);
+  Rows second(50);
+  const Folds folds = make_folds(rows.evidence(), kClasses, 5);
+  const LogOffset both{.delta = {0.5, -0.25, -0.25}, .temperature = 2, .second_temperature = 2};
+  Evidence evidence;
+  evidence.holdout_second.scores = &second.scores;
+  const RowLosses result = fold_losses(rows.evidence(), folds, {both}, evidence);
+  for (std::size_t i = 0; i < result.loss.size(); ++i) {
+    // z / 2 + z / 2 = z.
+    ASSERT_NEAR(result.loss[i], loss_of(rows, i, kOffsets[0]), 1e-12) << i;
+  }
+}
+
 TEST(FoldLosses, AreTheSameForAnyNumberOfThreads) {
   Rows rows(20000);
   const Folds folds = make_folds(rows.evidence(), kClasses, 2);

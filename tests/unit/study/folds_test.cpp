@@ -24,14 +24,18 @@ TEST(Folds, IgnoredRowsAreInNone) {
   EXPECT_EQ(folds.label, (std::vector<std::int32_t>{0, -1, 1}));
 }
 
-TEST(LabelsOutsideFold, HideTheRowsOfTheFold) {
+TEST(FoldRows, HideTheRowsOnTheOtherSide) {
   ScoreSet scores = test::scores(std::vector<double>(8, 0.0), 2);
   VectorLabelSource labels({0, 0, 1, 1});
-  const Folds folds = make_folds({.scores = &scores, .labels = &labels, .ignore_index = {}}, 2, 2);
-  LabelsOutsideFold others(labels, folds, 1, -7);
+  const EvidenceRows all{.scores = &scores, .labels = &labels, .ignore_index = -7};
+  const Folds folds = make_folds(all, 2, 2);
+  const FoldRows outside(all, folds, 1, FoldRows::Side::kOutside);
+  const FoldRows inside(all, folds, 1, FoldRows::Side::kInside);
   std::vector<std::int64_t> seen(3);
-  others.read(1, 3, seen.data());
+  outside.rows().labels->read(1, 3, seen.data());
   EXPECT_EQ(seen, (std::vector<std::int64_t>{-7, 1, -7}));
+  inside.rows().labels->read(1, 3, seen.data());
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{0, -7, 1}));
 }
 
 }  // namespace
