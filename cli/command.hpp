@@ -34,6 +34,8 @@ struct ScoreOptions {
 
 /// The sample of the repository, for the examples in --help.
 inline constexpr const char* kSample = "data/cifar10-lt100-resnet20-ce-mixup.npz";
+/// A model that takes the logits of the sample for its features (data/README.md).
+inline constexpr const char* kSampleModel = "data/stand-in-head.onnx";
 
 void add_output_options(CLI::App& verb, OutputOptions& options);
 /// `positional`: SCORES... are the arguments of the verb; else they come by --scores.
@@ -84,5 +86,8 @@ void add_evaluate(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_sweep(CLI::App& app);
 void add_track(CLI::App& app);
+void add_bake(CLI::App& app);
+void add_unbake(CLI::App& app);
+void add_show(CLI::App& app);
 
 }  // namespace p2p::cli

@@ -59,15 +59,6 @@ SinkSpec sink_spec(const OpenedScores& scores, const Options& options, OutputKin
   return spec;
 }
 
-ChosenCorrection find(const Options& options, const ClassPrior& prior, const NamedClasses& known) {
-  OpenedEvidence opened(options.evidence, options.scores, known, options.words.threads);
-  Progress progress(fmt::format("{}, at most {} rounds", options.correction.method,
-                                options.correction.max_rounds),
-                    0, !options.words.quiet);
-  opened.evidence().rows_done = progress.rows_done();
-  return find_correction(options.correction, prior, opened.evidence());
-}
-
 void run(const Options& options) {
   if (options.words.json && options.out == "-") {
     throw_usage("--json and -o - both want standard output; write the scores to a file");
@@ -88,7 +79,8 @@ void run(const Options& options) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
-  const ChosenCorrection found = find(options, prior, known);
+  const ChosenCorrection found = find_correction(
+      options.correction, options.evidence, options.scores, prior, known, options.words);
   const Correction& correction = found.correction;
   const LogOffset& offset = correction.offset;
 
@@ -117,26 +109,14 @@ void run(const Options& options) {
   }
 
   note_kind(options.words, scores);
-  for (const std::string& missing : missing_parts(prior))
-    warn("the prior is incomplete: " + missing);
-  for (const std::string& warning : correction.warnings) warn(warning);
-  for (const std::string& unused : unused_evidence(options.evidence, options.correction)) {
-    warn(unused);
-  }
+  say_found(found, options.correction, options.evidence, prior, options.words);
   if (!options.second.empty() && !offset.second_temperature) {
     warn(fmt::format("--method {} does not look at --second", found.method));
   }
-  if (found.selection) note(options.words, found.selection->sentence);
   if (scores.set.dtype() == DType::kBF16 && spec.dtype == DType::kF32) {
     note(options.words,
          "NumPy has no bfloat16, so the scores were widened to float32; .safetensors keeps "
          "bfloat16");
-  }
-  if (!offset.capped.empty()) {
-    warn(
-        fmt::format("{} classes whose prior is only the floor were raised no more than the most "
-                    "raised measured class: {}",
-                    offset.capped.size(), fmt::join(offset.capped, ", ")));
   }
   if (options.words.json) {
     report::Json json;

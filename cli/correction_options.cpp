@@ -8,6 +8,7 @@
 
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
+#include "progress.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -160,8 +161,10 @@ CorrectionOptions method_options(const CorrectionArguments& arguments, const Cla
   return options;
 }
 
-ChosenCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
-                                 const Evidence& evidence) {
+namespace {
+
+ChosenCorrection choose(const CorrectionArguments& arguments, const ClassPrior& prior,
+                        const Evidence& evidence) {
   CorrectionOptions options = method_options(arguments, prior);
   const bool choose_method = arguments.method == "auto";
   const std::optional<double> strength = parse_strength(arguments.strength);
@@ -178,6 +181,35 @@ ChosenCorrection find_correction(const CorrectionArguments& arguments, const Cla
   select.group_loss = arguments.max_group_loss;
   Selection selection = select_correction(prior, select, evidence);
   return {selection.correction, selection.chosen.name, selection.chosen.strength, selection};
+}
+
+}  // namespace
+
+ChosenCorrection find_correction(const CorrectionArguments& arguments,
+                                 const EvidenceArguments& evidence, const ScoreOptions& like,
+                                 const ClassPrior& prior, const NamedClasses& known,
+                                 const OutputOptions& words) {
+  OpenedEvidence opened(evidence, like, known, words.threads);
+  Progress progress(fmt::format("{}, at most {} rounds", arguments.method, arguments.max_rounds), 0,
+                    !words.quiet);
+  opened.evidence().rows_done = progress.rows_done();
+  return choose(arguments, prior, opened.evidence());
+}
+
+void say_found(const ChosenCorrection& found, const CorrectionArguments& arguments,
+               const EvidenceArguments& evidence, const ClassPrior& prior,
+               const OutputOptions& words) {
+  for (const std::string& missing : missing_parts(prior)) {
+    warn("the prior is incomplete: " + missing);
+  }
+  for (const std::string& warning : found.correction.warnings) warn(warning);
+  for (const std::string& unused : unused_evidence(evidence, arguments)) warn(unused);
+  if (found.selection) note(words, found.selection->sentence);
+  const std::vector<std::int64_t>& capped = found.correction.offset.capped;
+  if (capped.empty()) return;
+  warn(fmt::format("{} classes whose prior is only the floor were raised no more than the most "
+                   "raised measured class: {}",
+                   capped.size(), fmt::join(capped, ", ")));
 }
 
 OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOptions& like,

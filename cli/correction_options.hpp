@@ -60,9 +60,17 @@ struct ChosenCorrection {
   std::optional<Selection> selection;
 };
 
-/// What the options ask for.
-ChosenCorrection find_correction(const CorrectionArguments& arguments, const ClassPrior& prior,
-                                 const Evidence& evidence);
+/// What the options ask for, with a progress line. `like` says how the scores of the evidence are to
+/// be understood; class names must agree with `known`.
+ChosenCorrection find_correction(const CorrectionArguments& arguments,
+                                 const EvidenceArguments& evidence, const ScoreOptions& like,
+                                 const ClassPrior& prior, const NamedClasses& known,
+                                 const OutputOptions& words);
+
+/// What people should know of a correction that was found: warnings, and why it was chosen.
+void say_found(const ChosenCorrection& found, const CorrectionArguments& arguments,
+               const EvidenceArguments& evidence, const ClassPrior& prior,
+               const OutputOptions& words);
 
 /// Evidence with the files it borrows.
 class OpenedEvidence {

@@ -22,8 +22,8 @@ int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, c
   const auto verbs = app.get_subcommands();
   if (verbs.empty()) {
     fmt::print(stderr,
-               "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep or "
-               "track; see p2p --help\n",
+               "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
+               "bake, unbake or show; see p2p --help\n",
                argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
     fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
@@ -54,6 +54,9 @@ int run(int argc, char** argv) {
   p2p::cli::add_compare(app);
   p2p::cli::add_sweep(app);
   p2p::cli::add_track(app);
+  p2p::cli::add_bake(app);
+  p2p::cli::add_unbake(app);
+  p2p::cli::add_show(app);
   for (CLI::App* verb : app.get_subcommands({})) verb->group("Verbs");
   try {
     p2p::kernels::select_target();

@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const fuzz::MemoryFile memory(bytes, size);
   try {
     std::int64_t previous = 0;
-    for (const io::Tensor& tensor : io::read_safetensors_header(*memory.open())) {
+    for (const io::Tensor& tensor : io::read_safetensors_header(*memory.open()).tensors) {
       const auto length = io::byte_size(tensor.info);
       fuzz::require(length.has_value() && tensor.offset >= previous);
       fuzz::require(*length <= static_cast<std::int64_t>(size) - tensor.offset);

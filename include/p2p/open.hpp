@@ -47,6 +47,9 @@ std::vector<std::string> read_class_names(const std::string& path);
 /// Whole small text file, at most `max_bytes`; "-" is standard input.
 std::string read_text(const std::string& path, std::int64_t max_bytes);
 
+/// SHA-256 of a whole file, 64 lower-case hexadecimal digits.
+std::string file_sha256(const std::string& path);
+
 /// Writes beside `path`, then renames; "-" is standard output. On any failure nothing is left.
 void write_text(const std::string& path, const std::string& text);
 

@@ -203,7 +203,7 @@ StoredArray open_npz(const Spec& spec, ArrayUse use) {
 StoredArray open_safetensors(const Spec& spec, ArrayUse use) {
   StoredArray array;
   array.file = File::open(spec.path);
-  const std::vector<Tensor> tensors = read_safetensors_header(*array.file);
+  const std::vector<Tensor> tensors = read_safetensors_header(*array.file).tensors;
   const Tensor* chosen = nullptr;
   if (spec.member) {
     const auto found = std::ranges::find(tensors, *spec.member, &Tensor::name);

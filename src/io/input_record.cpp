@@ -4,6 +4,7 @@
 #include <array>
 
 #include "io/sha256.hpp"
+#include "p2p/open.hpp"
 
 namespace p2p::io {
 namespace {
@@ -47,3 +48,9 @@ InputRecord make_record(const File& file, const std::string& name,
 }
 
 }  // namespace p2p::io
+
+namespace p2p {
+
+std::string file_sha256(const std::string& path) { return io::whole_hash(*io::File::open(path)); }
+
+}  // namespace p2p

@@ -39,7 +39,7 @@ constexpr std::array kTypes = {
                              quote(file.name()), what));
 }
 
-/// Takes the header's JSON event by event, so that nothing larger than its own tensors is built:
+/// Takes the header's JSON event by event, so that nothing larger than its own content is built:
 /// { "name": { "dtype": "F32", "shape": [..], "data_offsets": [begin, end] }, "__metadata__": {..}
 /// }
 class HeaderReader final : public nlohmann::json_sax<Json> {
@@ -54,6 +54,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   };
 
   std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
   std::string failure;
 
   bool start_object(std::size_t) override {
@@ -75,8 +76,11 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
 
   bool key(std::string& name) override {
     if (depth_ == 1) return start_tensor(name);
-    if (in_metadata_) return true;
     key_ = name;
+    if (in_metadata_) {
+      return metadata.try_emplace(name).second ||
+             fail("the metadata name " + quote(name) + " appears twice");
+    }
     Entry& entry = entries.back();
     bool* seen = name == "dtype"          ? &entry.has_dtype
                  : name == "shape"        ? &entry.has_shape
@@ -90,7 +94,10 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   }
 
   bool string(std::string& text) override {
-    if (in_metadata_ && depth_ == 2) return true;
+    if (in_metadata_ && depth_ == 2) {
+      metadata[key_] = std::move(text);
+      return true;
+    }
     if (depth_ != 2 || in_array_ || key_ != "dtype")
       return fail("a string stands where none belongs");
     Entry& entry = entries.back();
@@ -197,16 +204,14 @@ std::string read_header_text(const File& file) {
 
 }  // namespace
 
-std::vector<Tensor> read_safetensors_header(const File& file) {
+SafetensorsHeader read_safetensors_header(const File& file) {
+  SafetensorsHeader header;
+  header.text = read_header_text(file);
   HeaderReader reader;
-  std::int64_t data_begin = 8;
-  {
-    const std::string text = read_header_text(file);
-    data_begin += static_cast<std::int64_t>(text.size());
-    if (!text.starts_with('{')) throw_header(file, "it does not start with '{'");
-    if (!Json::sax_parse(text, &reader)) throw_header(file, reader.failure);
-  }
-  const std::int64_t data_size = file.size() - data_begin;
+  if (!header.text.starts_with('{')) throw_header(file, "it does not start with '{'");
+  if (!Json::sax_parse(header.text, &reader)) throw_header(file, reader.failure);
+  header.metadata = std::move(reader.metadata);
+  const std::int64_t data_size = file.size() - header.data_begin();
   for (const auto& entry : reader.entries) {
     const std::string tensor = "tensor " + quote(entry.tensor.name);
     if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1] ||
@@ -225,7 +230,6 @@ std::vector<Tensor> read_safetensors_header(const File& file) {
   std::ranges::stable_sort(reader.entries, {}, [](const auto& entry) {
     return std::pair(entry.offsets[0], entry.offsets[1]);
   });
-  std::vector<Tensor> tensors;
   std::int64_t covered = 0;
   for (auto& entry : reader.entries) {
     if (entry.offsets[0] != covered) {
@@ -234,14 +238,14 @@ std::vector<Tensor> read_safetensors_header(const File& file) {
                                                                 : "leaves a hole before it"));
     }
     covered = entry.offsets[1];
-    entry.tensor.offset = data_begin + entry.offsets[0];
-    tensors.push_back(std::move(entry.tensor));
+    entry.tensor.offset = header.data_begin() + entry.offsets[0];
+    header.tensors.push_back(std::move(entry.tensor));
   }
   if (covered != data_size) {
     throw_header(file, fmt::format("its tensors cover {} bytes of data, but the file has {}",
                                    covered, data_size));
   }
-  return tensors;
+  return header;
 }
 
 }  // namespace p2p::io

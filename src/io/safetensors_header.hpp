@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,21 @@ struct Tensor {
 /// Longest header that is read, in bytes, as in the reference implementation.
 inline constexpr std::int64_t kLongestSafetensorsHeader = 100'000'000;
 
-/// The tensors of a .safetensors file, in the order of their bytes. An element type that is never
-/// read is Element::kOther. Error when the header is not what the format allows: ranges beyond the
-/// file, overlaps, holes, sizes that disagree with shapes, a name twice, text that is not UTF-8.
+struct SafetensorsHeader {
+  std::string text;             ///< JSON, without the 8 bytes of its length before it
+  std::vector<Tensor> tensors;  ///< in the order of their bytes
+  std::map<std::string, std::string> metadata;  ///< what `__metadata__` holds
+
+  /// Where the bytes of the tensors begin, from the start of the file.
+  [[nodiscard]] std::int64_t data_begin() const {
+    return 8 + static_cast<std::int64_t>(text.size());
+  }
+};
+
+/// An element type that is never read is Element::kOther. Error when the header is not what the
+/// format allows: ranges beyond the file, overlaps, holes, sizes that disagree with shapes, a name
+/// twice, text that is not UTF-8.
 /// Source: https://github.com/huggingface/safetensors#format
-std::vector<Tensor> read_safetensors_header(const File& file);
+SafetensorsHeader read_safetensors_header(const File& file);
 
 }  // namespace p2p::io

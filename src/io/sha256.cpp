@@ -31,4 +31,10 @@ std::string Sha256::hex() {
   return text;
 }
 
+std::string sha256_hex(std::string_view bytes) {
+  Sha256 sha;
+  sha.update(bytes.data(), bytes.size());
+  return sha.hex();
+}
+
 }  // namespace p2p::io

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace p2p::io {
 
@@ -22,5 +23,8 @@ class Sha256 {
   };
   std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
+
+/// Digest of bytes in memory.
+[[nodiscard]] std::string sha256_hex(std::string_view bytes);
 
 }  // namespace p2p::io

@@ -4,11 +4,14 @@
 
 namespace p2p::io {
 
-/// Name of a temporary file inside a folder, known to the signal handler for as long as this lives.
-/// At most kMaxTemporaryNames are known at once; further ones are only removed by their owner.
+/// Name of a temporary file or folder inside a folder, known to the signal handler for as long as
+/// this lives. At most kMaxTemporaryNames are known at once; further ones are only removed by their
+/// owner.
 class TemporaryName {
  public:
-  explicit TemporaryName(int folder_fd);
+  enum class Of { kFile, kFolder };  ///< a folder goes with the files in it, but not with folders
+
+  explicit TemporaryName(int folder_fd, Of of = Of::kFile);
   ~TemporaryName();
   TemporaryName(const TemporaryName&) = delete;
   TemporaryName& operator=(const TemporaryName&) = delete;

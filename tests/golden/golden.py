@@ -17,6 +17,7 @@ EXPECTED = pathlib.Path(__file__).parent / "expected"
 DIGITS = 9
 
 SAMPLE = "data/cifar10-lt100-resnet20-ce-mixup.npz"
+MODEL = "data/stand-in-head.onnx"
 TRAIN = f"{SAMPLE}:train_logits --counts {SAMPLE}:counts"
 TEST = f"{SAMPLE}:test_logits"
 LABELS = f"--labels {SAMPLE}:test_labels"
@@ -33,6 +34,9 @@ CASES = {
     "help-compare.txt": "compare --help",
     "help-sweep.txt": "sweep --help",
     "help-track.txt": "track --help",
+    "help-bake.txt": "bake --help",
+    "help-unbake.txt": "unbake --help",
+    "help-show.txt": "show --help",
     "estimate.txt": f"estimate {TRAIN} -o prior.json",
     "prior.json": f"estimate {TRAIN} -o - --quiet",
     "estimate.json": f"estimate {TRAIN} -o prior.json --json",
@@ -58,6 +62,16 @@ CASES = {
     "compare.json": f"compare {COMPARED} --methods none,empirical,bbse --bootstrap 50 --json",
     "sweep.txt": f"sweep {TEST} {LABELS} --prior prior.json --strengths 0,0.5,1 --targets 2",
     "sweep.json": f"sweep {TEST} {LABELS} --prior prior.json --strengths 0.5,1 --targets 1 --json",
+    "show.txt": f"show {MODEL}",
+    "show.json": f"show {MODEL} --json",
+    "bake-dry-run.txt": f"bake {MODEL} --prior prior.json --dry-run",
+    "bake.txt": f"bake {MODEL} --prior prior.json -o baked.onnx",
+    "bake.json": f"bake {MODEL} --prior prior.json --mode add -o added.onnx --json",
+    "show-baked.txt": "show baked.onnx",
+    "show-baked.json": "show added.onnx --json",
+    "unbake.txt": "unbake baked.onnx -o back.onnx",
+    "error-baked-twice.txt": "bake baked.onnx --prior prior.json -o again.onnx",
+    "error-model.txt": f"bake {SAMPLE} --prior prior.json -o baked.onnx",
     "error-no-verb.txt": "",
     "error-no-prior.txt": f"correct {TEST} -o corrected.npy",
     "error-method.txt": f"correct {TEST} --prior prior.json --method magic -o corrected.npy",

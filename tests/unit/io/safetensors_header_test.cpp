@@ -1,3 +1,5 @@
+#include "io/safetensors_header.hpp"
+
 #include <gmock/gmock.h>
 
 #include "support/input_file.hpp"
@@ -11,7 +13,9 @@ using test::scores_error;
 using test::scores_in;
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
+using testing::Pair;
 
 const std::string kEight = test::bytes_of<float>({1, 2});
 
@@ -116,6 +120,32 @@ TEST(SafetensorsReader, RefusesANameGivenTwice) {
   EXPECT_THAT(error_of_header("{" + tensor("x", "F32", "[1,2]", "[0,8]") + "," +
                               tensor("x", "F32", "[1,2]", "[0,8]") + "}"),
               HasSubstr("'x' appears twice"));
+}
+
+TEST(SafetensorsReader, RefusesAMetadataNameGivenTwice) {
+  EXPECT_THAT(error_of_header("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}," +
+                              tensor("x", "F32", "[1,2]", "[0,8]") + "}"),
+              HasSubstr("the metadata name 'a' appears twice"));
+}
+
+TEST(SafetensorsReader, RefusesMetadataThatAreNoStrings) {
+  for (const char* metadata : {"\"text\"", "[]", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}"}) {
+    error_of_header("{\"__metadata__\":" + std::string(metadata) + "," +
+                    tensor("x", "F32", "[1,2]", "[0,8]") + "}");
+  }
+}
+
+TEST(SafetensorsHeader, HoldsTextTensorsAndMetadata) {
+  const std::string text = "{" + tensor("x", "F32", "[1,2]", "[0,8]") +
+                           ",\"__metadata__\":{\"a\":\"1\",\"\\u00e9\":\"\\\"\"}} ";
+  const InputFolder folder;
+  const auto file = io::File::open(folder.add("a.safetensors", safetensors(text, kEight)));
+  const io::SafetensorsHeader header = io::read_safetensors_header(*file);
+  EXPECT_EQ(header.text, text);
+  EXPECT_THAT(header.metadata, ElementsAre(Pair("a", "1"), Pair("\u00e9", "\"")));
+  EXPECT_THAT(header.tensors, ElementsAre(Field(&io::Tensor::name, "x")));
+  EXPECT_EQ(header.data_begin(), file->size() - 8);
+  EXPECT_EQ(header.tensors[0].offset, header.data_begin());
 }
 
 TEST(SafetensorsReader, RefusesAKeyGivenTwice) {

@@ -1,0 +1,134 @@
+#include "p2p/bake.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <memory>
+
+#include "io/text.hpp"
+#include "model/formats.hpp"
+#include "model/hidden_sibling.hpp"
+#include "model/proof.hpp"
+#include "p2p/class_names.hpp"
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+#include "p2p/version.hpp"
+
+namespace p2p {
+namespace {
+
+// What a format can do.
+struct Format {
+  ModelFormat format;
+  ScoreHead (*find_scores)(const std::string&, std::int64_t, const BakeOptions&);
+  std::vector<model::StoredRecord> (*records)(const std::string&);
+  model::Baked (*bake)(const std::string&, const LogOffset&, const BakeRecord&, const BakeOptions&,
+                       const std::string&);
+  void (*unbake)(const std::string&, const std::string&);
+};
+
+constexpr std::array<Format, 3> kFormats = {{
+    {ModelFormat::kOnnx, model::find_onnx_scores, model::onnx_records, model::bake_onnx,
+     model::unbake_onnx},
+    {ModelFormat::kSafetensors, model::find_safetensors_scores, model::safetensors_records,
+     model::bake_safetensors, model::unbake_safetensors},
+    {ModelFormat::kTorchScript, model::find_torchscript_scores, model::torchscript_records,
+     model::bake_torchscript, model::unbake_torchscript},
+}};
+
+const Format& format_of(const std::string& path) {
+  return kFormats[static_cast<std::size_t>(model_format(path))];
+}
+
+bool is_number(const std::string& name) {
+  return !name.empty() && std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); });
+}
+
+// Labels that are mere numbers say nothing about names.
+void require_same_classes(const ScoreHead& head, const std::vector<std::string>& classes,
+                          const std::string& path) {
+  if (std::ranges::all_of(head.classes, is_number) && !std::ranges::all_of(classes, is_number)) {
+    return;
+  }
+  static_cast<void>(
+      agree_on_class_names({{io::quote(path), head.classes}, {"the prior", classes}}));
+}
+
+void require_output_name(const std::string& path, const std::string& out) {
+  if (out.empty()) return;
+  if (out == "-") throw_usage("a model is not written to standard output; name a file with -o");
+  if (model_format(out) != model_format(path)) {
+    throw_usage(fmt::format("{} is of another format than {}; the format stays as it is",
+                            io::quote(out), io::quote(path)));
+  }
+  refuse_overwriting(out, {path});
+}
+
+}  // namespace
+
+ModelFormat model_format(const std::string& path) {
+  std::string ending = std::filesystem::path(path).extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (ending == ".onnx") return ModelFormat::kOnnx;
+  if (ending == ".safetensors") return ModelFormat::kSafetensors;
+  for (const char* known : {".pt", ".pth", ".ts", ".torchscript"}) {
+    if (ending == known) return ModelFormat::kTorchScript;
+  }
+  throw_usage(fmt::format("{} is no model by its ending; expected .onnx, .safetensors, or .pt, .pth, "
+                          ".ts, .torchscript (TorchScript)",
+                          io::quote(path)));
+}
+
+ScoreHead find_scores(const std::string& path, std::int64_t n_classes, const BakeOptions& options) {
+  return format_of(path).find_scores(path, n_classes, options);
+}
+
+std::vector<BakeRecord> baked_records(const std::string& path) {
+  std::vector<BakeRecord> records;
+  for (model::StoredRecord& stored : format_of(path).records(path)) {
+    records.push_back(std::move(stored.record));
+  }
+  return records;
+}
+
+BakeResult bake(const std::string& path, const LogOffset& offset, const BakeRecord& record,
+                const BakeOptions& options, const std::string& out,
+                const std::optional<VerifyOptions>& verify) {
+  const Format& format = format_of(path);
+  require_output_name(path, out);
+  if (offset.second_temperature) {
+    throw_usage("this correction adds the scores of a second model (gla), which one model file cannot "
+                "hold; choose another method");
+  }
+  const auto classes = static_cast<std::int64_t>(offset.delta.size());
+  require_same_classes(format.find_scores(path, classes, options), options.classes, path);
+  BakeRecord complete = record;
+  complete.version = kVersion;
+  if (!verify) {
+    model::Baked baked = format.bake(path, offset, complete, options, out);
+    return {std::move(baked.head), std::move(baked.record), baked.rounding, {}};
+  }
+  if (out.empty()) throw_usage("--verify runs the new model, which --dry-run does not write");
+  model::HiddenSibling hidden(out);
+  model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
+  BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
+  result.verification = model::prove(path, hidden.path(), out, result.head, offset, *verify);
+  if (result.verification->passed()) hidden.publish();
+  return result;
+}
+
+std::vector<BakeRecord> unbake(const std::string& path, const std::string& out) {
+  require_output_name(path, out);
+  std::vector<BakeRecord> records = baked_records(path);
+  if (records.empty()) {
+    throw_bad_data(fmt::format("nothing was baked into {} by p2p, so there is nothing to take out",
+                               io::quote(path)));
+  }
+  format_of(path).unbake(path, out);
+  return records;
+}
+
+}  // namespace p2p

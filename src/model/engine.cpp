@@ -1,0 +1,69 @@
+#include "model/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <cassert>
+#include <memory>
+
+#include "io/text.hpp"
+#include "model/engine_onnxruntime.hpp"
+#include "model/engine_python.hpp"
+#include "model/session.hpp"
+#include "model/subprocess.hpp"
+#include "model/torch_program.hpp"
+#include "p2p/error.hpp"
+
+namespace p2p::model {
+namespace {
+
+constexpr int kUsageStatus = 2;
+constexpr int kBadDataStatus = 3;
+
+std::unique_ptr<Session> open_onnx(const std::string& model, int threads) {
+  if (!is_python_chosen()) {
+    if (auto session = open_onnxruntime(model, threads)) return session;
+  }
+  return open_python_onnxruntime(model, threads);
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// p2p-torch ends with the statuses and the sentences of p2p itself.
+std::string run_torch(const std::string& model, const std::string& inputs,
+                      const std::string& result, int threads) {
+  constexpr std::string_view kPrefix = "p2p-torch: ";
+  const Finished end = run_program(
+      {find_torch_program(), "run", model, inputs, result, "--threads", std::to_string(threads)});
+  if (end.status == 0) return first_line(end.out);
+  std::string words = first_line(end.err);
+  if (words.starts_with(kPrefix)) words.erase(0, kPrefix.size());
+  if (end.status == kUsageStatus) throw_usage(words);
+  if (end.status == kBadDataStatus) throw_bad_data(words);
+  throw_engine_error(model, "p2p-torch",
+                     words.empty() ? fmt::format("it ended with status {}", end.status) : words);
+}
+
+}  // namespace
+
+std::string run_model(ModelFormat format, const std::string& model, const std::string& inputs,
+                      const std::vector<std::string>& outputs,
+                      const std::vector<std::string>& results, int threads) {
+  assert(outputs.size() == results.size());
+  switch (format) {
+    case ModelFormat::kOnnx: {
+      const std::unique_ptr<Session> session = open_onnx(model, threads);
+      run_batches(*session, model, inputs, outputs, results);
+      return session->engine();
+    }
+    case ModelFormat::kTorchScript:
+      assert(results.size() == 1);
+      return run_torch(model, inputs, results.front(), threads);
+    case ModelFormat::kSafetensors:
+      break;
+  }
+  throw_usage(io::quote(model) +
+              " holds weights without the model around them, so nothing can run it; prove the "
+              "correction on the .onnx or .pt file that is made with them");
+}
+
+}  // namespace p2p::model

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "p2p/bake.hpp"
+
+namespace p2p::model {
+
+/// Runs `model`, whatever its ending, over all rows of `inputs` (.npy for a model with one input,
+/// .npz with one array for each input by name; rows on the first axis), batch after batch, and
+/// writes output i to `results[i]`: .npy, float16, float32 or float64 as the model gives it (bfloat16
+/// widened to float32), or int64 for integer outputs. Rows in `results` are those of `inputs`. A model whose first axis has a fixed
+/// size gets batches of that size; rows that do not fill the last one are an Error naming both numbers.
+/// The engine's name and version, e.g. "ONNX Runtime 1.21.0 (C++)". Error{kBadData}: the engine
+/// rejects the model or the inputs, with its own words in the sentence; {kUsage}: no engine, with what to
+/// install.
+std::string run_model(ModelFormat format, const std::string& model, const std::string& inputs,
+                      const std::vector<std::string>& outputs,
+                      const std::vector<std::string>& results, int threads);
+
+}  // namespace p2p::model

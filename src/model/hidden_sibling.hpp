@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/temporary_names.hpp"
+
+namespace p2p::model {
+
+/// A hidden name in the folder of an output, for a file that is checked before it is published. Gone
+/// with this object, or by a signal, unless published.
+class HiddenSibling {
+ public:
+  /// Error when the folder of `out` does not exist.
+  explicit HiddenSibling(const std::string& out);
+  ~HiddenSibling();
+  HiddenSibling(const HiddenSibling&) = delete;
+  HiddenSibling& operator=(const HiddenSibling&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// Renames the file to the output, over what was there.
+  void publish();
+
+ private:
+  std::string out_;
+  std::string target_;  ///< behind links
+  std::string path_;
+  int folder_fd_ = -1;
+  std::unique_ptr<io::TemporaryName> name_;
+};
+
+}  // namespace p2p::model

@@ -1,0 +1,326 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "io/base64.hpp"
+#include "io/sha256.hpp"
+#include "io/text.hpp"
+#include "model/edited_file.hpp"
+#include "model/external_data.hpp"
+#include "model/fold.hpp"
+#include "model/formats.hpp"
+#include "model/onnx_edit.hpp"
+#include "model/onnx_head.hpp"
+#include "p2p/error.hpp"
+
+namespace p2p::model {
+namespace {
+
+constexpr std::int64_t kFirstConstantInInitializers = 4;  // IR version: before, they are inputs too
+constexpr std::int64_t kLargestUndo = std::int64_t{1} << 30;
+
+// The edits of one bake and what takes them back.
+struct Change {
+  explicit Change(const OnnxModel& m) : model(m), edits(m) {
+    undo["graph_length_width"] = edits.length_width();
+    for (const char* key : {"initializers", "nodes", "added_initializers", "added_nodes"}) {
+      undo[key] = Json::array();
+    }
+  }
+
+  const OnnxModel& model;
+  GraphEdits edits;
+  Json undo;
+  double rounding = 0;
+
+  std::string original(Span field) const {
+    return io::to_base64(model.wire->read(field, kLargestUndo, "a part of the graph"));
+  }
+  // Elements of an initializer; what is not the bias keeps its bytes.
+  void set_initializer(const OnnxTensor& tensor, const std::string& bytes) {
+    undo["initializers"].push_back(
+        {{"name", tensor.name}, {"field", original(tensor.field)}, {"sha256", io::sha256_hex(bytes)}});
+    edits.replace(tensor.field, bytes_field(5, with_raw_data(model, tensor, bytes)));
+  }
+  // `output` is the node's first output afterwards.
+  void set_node(const OnnxNode& node, const std::string& message, const std::string& output) {
+    undo["nodes"].push_back(
+        {{"output", output}, {"field", original(node.field)}, {"sha256", io::sha256_hex(message)}});
+    edits.replace(node.field, bytes_field(1, message));
+  }
+  void add_node(std::int64_t at, const std::string& message, const std::string& output) {
+    undo["added_nodes"].push_back({{"output", output}, {"sha256", io::sha256_hex(message)}});
+    edits.insert_node(at, message);
+  }
+  // Before IR version 4 initializers are inputs of the graph as well, so a node at `at` holds it.
+  void add_constant(std::int64_t at, const std::string& name, DType dtype,
+                    const std::vector<std::int64_t>& dims, const Rounded& values) {
+    rounding = std::max(rounding, values.rounding);
+    const std::string tensor = make_tensor(name, dtype, dims, values.bytes);
+    if (model.ir_version >= kFirstConstantInInitializers) {
+      undo["added_initializers"].push_back({{"name", name}, {"sha256", io::sha256_hex(values.bytes)}});
+      edits.insert_initializer(tensor);
+    } else {
+      add_node(at, make_node({}, name, name, "Constant", tensor_attribute("value", tensor)),
+               name);
+    }
+  }
+};
+
+void fold_into_bias(Change& change, const OnnxHead& head, const LogOffset& offset) {
+  const OnnxModel& model = change.model;
+  const std::string old = tensor_bytes(model, *head.bias);
+  const DType dtype = *score_type(head.bias->type);
+  const Rounded folded = fold_bias(old.data(), dtype, offset, head.beta);
+  change.rounding = std::max(change.rounding, folded.rounding);
+  if (head.bias_maker.empty()) {
+    change.set_initializer(*head.bias, folded.bytes);
+  } else {
+    const OnnxNode& constant = *model.maker(head.bias_maker);
+    const std::string tensor = with_raw_data(model, *head.bias, folded.bytes);
+    change.set_node(constant,
+                    with_attribute(model, constant, "value", tensor_attribute("value", tensor)),
+                    head.bias_maker);
+  }
+}
+
+// `node` with factor times its alpha (Gemm), and `bias` as input 2 when that is not empty.
+std::string changed_layer(const OnnxModel& model, const OnnxNode& node, double factor,
+                          const std::string& bias) {
+  const auto alpha = model.attribute(node, "alpha");
+  const double exact = (alpha ? double{alpha->f} : 1.0) * factor;
+  const std::string alpha_bytes =
+      bytes_field(5, float_attribute("alpha", static_cast<float>(exact)));
+  const std::string bias_bytes = bytes_field(1, bias);
+  std::string appended;
+  if (!alpha && factor != 1) appended += alpha_bytes;
+  if (!bias.empty() && node.inputs.size() == 2) appended += bias_bytes;
+  std::size_t input = 0;
+  return changed_node(
+      model, node,
+      [&](const Field& field, std::string& bytes) {
+        const bool third = field.number == 1 && input++ == 2;
+        if (third && !bias.empty()) bytes = bias_bytes;
+        const bool is_alpha = alpha && field.whole.begin == alpha->field.begin;
+        if (is_alpha && factor != 1) bytes = alpha_bytes;
+      },
+      appended);
+}
+
+// Gemm: (alpha f) A B + beta (f bias + delta / beta), with a new bias where there was none; the same
+// without alpha and beta for Add and Conv.
+void fold_into_layer(Change& change, const OnnxHead& head, const LogOffset& offset) {
+  const OnnxModel& model = change.model;
+  const OnnxNode& node = model.nodes[head.node];
+  std::string bias;
+  if (head.site == FoldSite::kBias) {
+    fold_into_bias(change, head, offset);
+  } else {
+    bias = unused_name(model, "prior2posterior/bias");
+    change.add_constant(node.field.begin, bias, head.dtype,
+                        {static_cast<std::int64_t>(offset.delta.size())},
+                        fold_bias(nullptr, head.dtype, offset, head.beta));
+  }
+  if (bias.empty() && only_shifts(offset)) return;
+  change.set_node(node, changed_layer(model, node, factor(offset, 0), bias), node.outputs.front());
+}
+
+std::vector<float> as_floats(const Rounded& rounded) {
+  std::vector<float> values(rounded.bytes.size() / sizeof(float));
+  std::copy_n(rounded.bytes.data(), rounded.bytes.size(), reinterpret_cast<char*>(values.data()));
+  return values;
+}
+
+// The two scores of a logistic model are -z and z, and z = log p1 - log p0.
+LogOffset mirrored(LogOffset offset) {
+  const double shift = offset.delta[1] - offset.delta[0];
+  offset.delta = {-shift, shift};
+  return offset;
+}
+
+void fold_into_intercepts(Change& change, const OnnxHead& head, const LogOffset& given) {
+  const OnnxModel& model = change.model;
+  const OnnxNode& node = model.nodes[head.node];
+  const LogOffset offset = head.site == FoldSite::kLogisticIntercepts ? mirrored(given) : given;
+  const std::vector<float> intercepts = model.attribute(node, "intercepts")->floats;
+  const std::vector<float> weights = model.attribute(node, "coefficients")->floats;
+  const Rounded bias = fold_bias(intercepts.data(), DType::kF32, offset);
+  const auto count = static_cast<std::int64_t>(weights.size());
+  const Rounded scaled =
+      scale_weights(weights.data(), DType::kF32, 0, count,
+                    count / static_cast<std::int64_t>(intercepts.size()), false, offset);
+  change.rounding = std::max({change.rounding, bias.rounding, scaled.rounding});
+  const std::int64_t old_intercepts = model.attribute(node, "intercepts")->field.begin;
+  const std::int64_t old_weights = model.attribute(node, "coefficients")->field.begin;
+  const std::string message =
+      changed_node(model, node, [&](const Field& field, std::string& bytes) {
+        if (field.whole.begin == old_intercepts) {
+          bytes = bytes_field(5, floats_attribute("intercepts", as_floats(bias)));
+        } else if (field.whole.begin == old_weights && !only_shifts(offset)) {
+          bytes = bytes_field(5, floats_attribute("coefficients", as_floats(scaled)));
+        }
+      });
+  change.set_node(node, message, node.outputs.front());
+}
+
+// logits -> raw; raw * factor + delta -> logits, behind the node that made them.
+void add_after(Change& change, const OnnxHead& head, const LogOffset& offset) {
+  const OnnxModel& model = change.model;
+  const auto classes = static_cast<std::int64_t>(offset.delta.size());
+  const bool shifts = std::ranges::any_of(offset.delta, [](double d) { return d != 0; });
+  if (only_shifts(offset) && !shifts) return;
+  std::vector<std::int64_t> dims{classes};
+  dims.insert(dims.end(), static_cast<std::size_t>(head.trailing), 1);
+  const OnnxNode& maker = *model.maker(head.logits);
+  std::string value = unused_name(model, head.logits + "_uncorrected");
+  const std::string& first = maker.outputs.front();
+  change.set_node(maker, with_output(model, maker, head.logits, value),
+                  first == head.logits ? value : first);
+  if (!only_shifts(offset)) {
+    std::vector<double> factors(offset.delta.size());
+    for (std::int64_t c = 0; c < classes; ++c) {
+      factors[static_cast<std::size_t>(c)] = factor(offset, c);
+    }
+    const std::string name = unused_name(model, "prior2posterior/factor");
+    const std::string scaled =
+        shifts ? unused_name(model, head.logits + "_scaled") : head.logits;
+    change.add_constant(maker.field.end, name, head.dtype, dims, stored(factors, head.dtype));
+    change.add_node(maker.field.end,
+                    make_node({value, name}, scaled, unused_name(model, "prior2posterior/Mul"), "Mul"),
+                    scaled);
+    value = scaled;
+  }
+  if (!shifts) return;
+  const std::string name = unused_name(model, "prior2posterior/delta");
+  change.add_constant(maker.field.end, name, head.dtype, dims, stored(offset.delta, head.dtype));
+  change.add_node(
+      maker.field.end,
+      make_node({value, name}, head.logits, unused_name(model, "prior2posterior/Add"), "Add"),
+      head.logits);
+}
+
+bool is_intercepts(const OnnxHead& head) {
+  return head.site == FoldSite::kIntercepts || head.site == FoldSite::kLogisticIntercepts;
+}
+
+// Why this offset does not go into the head at no cost; empty when it does.
+std::string why_not_fold(const OnnxModel& model, const OnnxHead& head, const LogOffset* offset) {
+  if (head.site == FoldSite::kNone) return head.why_not_fold;
+  if (offset == nullptr || only_shifts(*offset) || is_intercepts(head)) return "";
+  const std::string node = model.nodes[head.node].words();
+  if (!has_one_factor(*offset)) {
+    return fmt::format("each class has a scale of its own, which {} cannot take", node);
+  }
+  return head.can_scale ? "" : fmt::format("{} cannot take a temperature", node);
+}
+
+void require_add_possible(const OnnxModel& model, const OnnxHead& head, const LogOffset* offset) {
+  const std::string file = io::quote(model.path);
+  if (is_intercepts(head)) {
+    throw_usage(fmt::format("--mode add: {} of {} makes labels and probabilities at once, so only its "
+                            "intercepts can take the correction; use --mode fold",
+                            model.nodes[head.node].words(), file));
+  }
+  const std::int64_t needed = head.dtype == DType::kBF16 ? 13 : 7;
+  if (model.opset < needed) {
+    throw_bad_data(fmt::format(
+        "{} has ONNX operator set {}, whose Add cannot take the correction ({}); convert it to "
+        "version {} or later (onnx.version_converter)",
+        file, model.opset, why_not_fold(model, head, offset), needed));
+  }
+}
+
+BakeMode mode_for(const OnnxModel& model, const OnnxHead& head, const LogOffset* offset,
+                  BakeMode wanted) {
+  const std::string reason = why_not_fold(model, head, offset);
+  if (wanted == BakeMode::kFold && !reason.empty()) {
+    throw_usage(fmt::format("--mode fold: {} in {}; use --mode add", reason, io::quote(model.path)));
+  }
+  if (wanted != BakeMode::kAdd && reason.empty()) return BakeMode::kFold;
+  require_add_possible(model, head, offset);
+  return BakeMode::kAdd;
+}
+
+ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffset* offset,
+                    BakeMode mode) {
+  ScoreHead head;
+  head.format = ModelFormat::kOnnx;
+  head.n_classes = found.n_classes;
+  head.output = found.output;
+  head.output_kind = found.output_kind;
+  head.scores = found.logits;
+  head.mode = mode;
+  head.comparable = found.comparable;
+  head.comparable_kind = found.comparable_kind;
+  const bool fold = mode == BakeMode::kFold;
+  head.layer = (fold ? model.nodes[found.node] : *model.maker(found.logits)).words();
+  if (fold && found.bias) head.bias = found.bias->name;
+  head.dtype = fold && found.bias ? *score_type(found.bias->type) : found.dtype;
+  if (!fold) head.why_not_fold = why_not_fold(model, found, offset);
+  const std::string changed = fold ? model.nodes[found.node].outputs.front() : found.logits;
+  for (const std::string& output : outputs_made_from(model, changed)) {
+    if (output != head.output) head.also.push_back(output);
+  }
+  head.classes = onnx_class_names(model, found);
+  return head;
+}
+
+std::vector<StoredRecord> records_of(const OnnxModel& model) {
+  const auto text = model.metadata.find(kRecordKey);
+  if (text == model.metadata.end()) return {};
+  return parse_records(text->second, model.path);
+}
+
+}  // namespace
+
+ScoreHead find_onnx_scores(const std::string& path, std::int64_t n_classes,
+                           const BakeOptions& options) {
+  const OnnxModel model = load_onnx(path);
+  const OnnxHead found = find_onnx_head(model, n_classes, options);
+  return described(model, found, nullptr, mode_for(model, found, nullptr, options.mode));
+}
+
+std::vector<StoredRecord> onnx_records(const std::string& path) {
+  return records_of(load_onnx(path));
+}
+
+Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeRecord& record,
+                const BakeOptions& options, const std::string& out) {
+  const OnnxModel model = load_onnx(path);
+  std::vector<StoredRecord> records = records_of(model);
+  refuse_baking_twice(records, options.again, path);
+  const auto classes = static_cast<std::int64_t>(offset.delta.size());
+  const OnnxHead found = find_onnx_head(model, classes, options);
+  if (found.site == FoldSite::kLogisticIntercepts && !has_one_factor(offset)) {
+    throw_bad_data(fmt::format("{} of {} has one score for both classes, so they cannot have scales of "
+                               "their own; choose a method without scales",
+                               model.nodes[found.node].words(), io::quote(path)));
+  }
+  Baked baked{described(model, found, &offset, mode_for(model, found, &offset, options.mode)), record,
+              0};
+  baked.head.n_classes = classes;
+  baked.record.mode = baked.head.mode;
+
+  Change change(model);
+  if (baked.head.mode == BakeMode::kAdd) {
+    add_after(change, found, offset);
+    baked.record.where = found.logits;
+  } else if (is_intercepts(found)) {
+    fold_into_intercepts(change, found, offset);
+    baked.record.where = model.nodes[found.node].words();
+  } else {
+    fold_into_layer(change, found, offset);
+    baked.record.where = found.bias ? found.bias->name : model.nodes[found.node].words();
+  }
+  baked.rounding = change.rounding;
+  records.push_back({baked.record, std::move(change.undo)});
+  if (out.empty()) return baked;
+  require_external_data_beside(model, out);
+  std::vector<Edit> edits = change.edits.finish(change.edits.length_width());
+  edits.push_back(metadata_edit(model, kRecordKey, write_records(records)));
+  write_edited(model.wire->file(), std::move(edits), out);
+  return baked;
+}
+
+}  // namespace p2p::model

@@ -1,0 +1,74 @@
+#include "model/proof.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "io/temporary_folder.hpp"
+#include "io/text.hpp"
+#include "model/engine.hpp"
+#include "model/hidden_sibling.hpp"
+#include "model/onnx_edit.hpp"
+#include "model/onnx_fold_site.hpp"
+#include "model/verify.hpp"
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+#include "p2p/score_kind.hpp"
+
+namespace p2p::model {
+namespace {
+
+/// A model whose outputs hold the comparable scores: the model itself, or a copy beside the output.
+class ShownModel {
+ public:
+  ShownModel(const std::string& path, const std::string& out, const ScoreHead& head) : path_(path) {
+    if (head.format != ModelFormat::kOnnx) return;
+    const OnnxModel model = load_onnx(path);
+    if (model.find_output(head.comparable) != nullptr) return;
+    copy_ = std::make_unique<HiddenSibling>(out);
+    write_with_output(model, head.comparable, value_type(model, head.comparable), copy_->path());
+  }
+  [[nodiscard]] const std::string& path() const { return copy_ ? copy_->path() : path_; }
+
+ private:
+  std::string path_;
+  std::unique_ptr<HiddenSibling> copy_;
+};
+
+/// A graph does not say what its numbers mean, but the numbers do.
+void refuse_probabilities(const std::string& scores, const ScoreHead& head) {
+  if (head.comparable_kind != OutputKind::kLogits) return;
+  ScoreSet set = open_scores({scores}, {.class_axis = -1});
+  const ScoreKind kind = detect_kind(set);
+  if (kind == ScoreKind::kLogits) return;
+  throw_bad_data(fmt::format("{} was taken for logits, but the model's own scores on these inputs are "
+                             "{}; name the value with the logits by --tensor",
+                             io::quote(head.comparable), kind_name(kind)));
+}
+
+}  // namespace
+
+Verification prove(const std::string& before, const std::string& after, const std::string& out,
+                   const ScoreHead& head, const LogOffset& offset, const VerifyOptions& options) {
+  const io::TemporaryFolder folder;
+  const std::string old_scores = folder.path("old.npy");
+  const std::string new_scores = folder.path("new.npy");
+  const std::string new_labels = folder.path("labels.npy");
+  const ShownModel shown_before(before, out, head);
+  const ShownModel shown_after(after, out, head);
+  const std::string engine = run_model(head.format, shown_before.path(), options.inputs,
+                                       {head.comparable}, {old_scores}, options.threads);
+  refuse_probabilities(old_scores, head);
+  run_model(head.format, shown_after.path(), options.inputs, {head.comparable}, {new_scores},
+            options.threads);
+  Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
+                                            head.dtype, offset, options, engine);
+  if (head.output_kind == OutputKind::kLabels) {
+    run_model(head.format, after, options.inputs, {head.output}, {new_labels}, options.threads);
+    verification.differing_decisions = count_differing_labels(
+        old_scores, new_labels, head.comparable_kind, head.dtype, offset, options);
+  }
+  return verification;
+}
+
+}  // namespace p2p::model

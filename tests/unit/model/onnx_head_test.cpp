@@ -1,0 +1,171 @@
+#include "model/onnx_head.hpp"
+
+#include <gmock/gmock.h>
+
+#include "unit/model/onnx_testing.hpp"
+
+namespace p2p::model {
+namespace {
+
+using test::gemm_parts;
+using test::ModelFile;
+using test::Parts;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+OnnxHead head_of(const Parts& parts, std::int64_t classes = 3, const BakeOptions& options = {}) {
+  const ModelFile file(parts);
+  return find_onnx_head(load_onnx(file.path()), classes, options);
+}
+
+std::string refusal(const Parts& parts, std::int64_t classes = 3, const BakeOptions& options = {}) {
+  return p2p::test::error_of(ErrorCode::kBadData, [&] { head_of(parts, classes, options); });
+}
+
+/// gemm_parts with `node` from its logits, "z", to the output.
+Parts ending_in(const std::string& node) {
+  Parts parts = gemm_parts();
+  parts.nodes = {make_node({"x", "W", "b"}, "z", "fc", "Gemm"), node};
+  return parts;
+}
+
+TEST(FindOnnxHead, TakesTheBiasOfTheGemmBehindTheOnlyOutput) {
+  const OnnxHead head = head_of(gemm_parts());
+  EXPECT_EQ(head.output, "scores");
+  EXPECT_EQ(head.output_kind, OutputKind::kLogits);
+  EXPECT_EQ(head.site, FoldSite::kBias);
+  EXPECT_EQ(head.bias->name, "b");
+  EXPECT_EQ(head.n_classes, 3);
+  EXPECT_EQ(head.dtype, DType::kF32);
+}
+
+TEST(FindOnnxHead, ActsBeforeSoftmaxAndLogSoftmax) {
+  const OnnxHead probs = head_of(ending_in(make_node({"z"}, "scores", "s", "Softmax")));
+  EXPECT_EQ(probs.output_kind, OutputKind::kProbs);
+  EXPECT_EQ(probs.logits, "z");
+  EXPECT_EQ(probs.site, FoldSite::kBias);
+  const OnnxHead log_probs = head_of(ending_in(make_node({"z"}, "scores", "s", "LogSoftmax")));
+  EXPECT_EQ(log_probs.output_kind, OutputKind::kLogProbs);
+}
+
+TEST(FindOnnxHead, RefusesASoftmaxOverAnotherAxis) {
+  EXPECT_THAT(refusal(ending_in(make_node({"z"}, "scores", "s", "Softmax",
+                                          test::int_attribute("axis", 0)))),
+              HasSubstr("Softmax 's' runs over axis 0 of 2"));
+}
+
+TEST(FindOnnxHead, ActsBeforeArgMaxWhenNoOutputHasScores) {
+  Parts parts = ending_in(
+      make_node({"z"}, "scores", "best", "ArgMax", test::int_attribute("axis", -1)));
+  parts.outputs = {test::value_info("scores", {-1}, 7)};
+  const OnnxHead head = head_of(parts);
+  EXPECT_EQ(head.output_kind, OutputKind::kLabels);
+  EXPECT_EQ(head.logits, "z");
+  EXPECT_EQ(head.comparable, "z");
+}
+
+TEST(FindOnnxHead, RefusesSigmoidAndCustomOperatorsByName) {
+  EXPECT_THAT(refusal(ending_in(make_node({"z"}, "scores", "gate", "Sigmoid"))),
+              AllOf(HasSubstr("Sigmoid 'gate'"), HasSubstr("several labels")));
+  const std::string custom = make_node({"z"}, "scores", "mine", "Head") + bytes_field(7, "my.ops");
+  EXPECT_THAT(refusal(ending_in(custom)),
+              AllOf(HasSubstr("my.ops.Head 'mine'"), HasSubstr("custom operator")));
+}
+
+TEST(FindOnnxHead, RefusesArithmeticOnProbabilities) {
+  Parts parts = ending_in(make_node({"z"}, "p", "s", "Softmax"));
+  parts.nodes.push_back(make_node({"p", "half"}, "scores", "m", "Mul"));
+  parts.initializers.push_back(make_tensor("half", DType::kF32, {}, test::floats({0.5F})));
+  EXPECT_THAT(refusal(parts), HasSubstr("computes with the probabilities of the Softmax 's'"));
+}
+
+TEST(FindOnnxHead, RefusesASoftmaxSpeltOut) {
+  Parts parts = ending_in(make_node({"z"}, "e", "", "Exp"));
+  parts.nodes.push_back(make_node({"e"}, "sum", "", "ReduceSum"));
+  parts.nodes.push_back(make_node({"e", "sum"}, "scores", "norm", "Div"));
+  EXPECT_THAT(refusal(parts), HasSubstr("Div 'norm'"));
+}
+
+TEST(FindOnnxHead, TakesANamedValueForLogitsWhateverMakesIt) {
+  const std::string custom = make_node({"x"}, "z", "mine", "Head") + bytes_field(7, "my.ops");
+  Parts parts;
+  parts.nodes = {custom, make_node({"z"}, "scores", "gate", "Sigmoid")};
+  parts.outputs.push_back(test::value_info("z", {-1, 3}));
+  BakeOptions options;
+  options.tensor = "z";
+  EXPECT_EQ(head_of(parts, 3, options).logits, "z");
+}
+
+TEST(FindOnnxHead, ChoosesAmongOutputsByTheNumberOfClasses) {
+  Parts parts = gemm_parts();
+  parts.outputs.push_back(test::value_info("features", {-1, 5}));
+  parts.nodes.push_back(make_node({"x"}, "features", "", "Relu"));
+  EXPECT_EQ(head_of(parts).output, "scores");
+  EXPECT_THAT(refusal(parts, 4),
+              AllOf(HasSubstr("4 scores a row"), HasSubstr("'features' [?, 5]")));
+  EXPECT_THAT(refusal(parts, 0), HasSubstr("say which with --output-name"));
+}
+
+TEST(FindOnnxHead, TakesTwoOutputsOfTheSameLogitsForOne) {
+  Parts parts = gemm_parts();
+  parts.nodes.push_back(make_node({"scores"}, "probs", "", "Softmax"));
+  parts.outputs.push_back(test::value_info("probs", {-1, 3}));
+  EXPECT_EQ(head_of(parts).output, "scores");
+  const ModelFile file(parts);
+  EXPECT_THAT(outputs_made_from(load_onnx(file.path()), "scores"), ElementsAre("scores", "probs"));
+}
+
+TEST(FindOnnxHead, DoesNotFoldIntoABiasThatIsUsedTwice) {
+  Parts parts = gemm_parts();
+  parts.nodes.push_back(make_node({"b"}, "again", "", "Identity"));
+  const OnnxHead head = head_of(parts);
+  EXPECT_EQ(head.site, FoldSite::kNone);
+  EXPECT_EQ(head.why_not_fold, "the bias 'b' is used 2 times");
+}
+
+TEST(FindOnnxHead, RefusesABiasOfAnotherLengthThanTheClasses) {
+  Parts parts = gemm_parts();
+  parts.initializers[1] = make_tensor("b", DType::kF32, {2}, test::floats({1, 2}));
+  EXPECT_THAT(refusal(parts), HasSubstr("has shape [2], but there are 3 classes"));
+}
+
+TEST(FindOnnxHead, FoldsThroughReshapesOfASingleScore) {
+  Parts parts;
+  parts.nodes = {make_node({"x", "W", "b"}, "map", "head", "Conv"),
+                 make_node({"map"}, "pooled", "", "GlobalAveragePool"),
+                 make_node({"pooled"}, "scores", "", "Flatten")};
+  parts.inputs = {test::value_info("x", {-1, 2, 4, 4})};
+  parts.initializers = {make_tensor("W", DType::kF32, {3, 2, 1, 1}, test::floats(test::kWeights)),
+                        make_tensor("b", DType::kF32, {3}, test::floats(test::kBias))};
+  EXPECT_EQ(head_of(parts).site, FoldSite::kBias);
+}
+
+TEST(FindOnnxHead, DoesNotTakeChannelsForClassesWhenPositionsAreFlattenedIn) {
+  Parts parts;
+  parts.nodes = {make_node({"x", "W", "b"}, "map", "head", "Conv"),
+                 make_node({"map"}, "scores", "", "Flatten")};
+  parts.outputs = {test::value_info("scores", {-1, 48})};
+  parts.initializers = {make_tensor("W", DType::kF32, {3, 2, 1, 1}, test::floats(test::kWeights)),
+                        make_tensor("b", DType::kF32, {3}, test::floats(test::kBias))};
+  EXPECT_EQ(head_of(parts, 48).site, FoldSite::kNone);
+}
+
+TEST(FindOnnxHead, RefusesAnotherNumberOfClassesInTheNamedOutput) {
+  BakeOptions options;
+  options.output_name = "scores";
+  EXPECT_THAT(refusal(gemm_parts(), 7, options), HasSubstr("has 3 classes, but the prior has 7"));
+}
+
+TEST(OnnxClassNames, ComeFromTheMetadata) {
+  Parts parts = gemm_parts();
+  parts.model_fields =
+      bytes_field(14, bytes_field(1, "names") + bytes_field(2, "{0: 'cat', 1: 'dog', 2: 'owl'}"));
+  const ModelFile file(parts);
+  const OnnxModel model = load_onnx(file.path());
+  EXPECT_THAT(onnx_class_names(model, find_onnx_head(model, 3, {})),
+              ElementsAre("cat", "dog", "owl"));
+}
+
+}  // namespace
+}  // namespace p2p::model
