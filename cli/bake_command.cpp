@@ -93,11 +93,10 @@ void run(Options& options) {
   if (options.words.json) return;
   const bool none = found.correction.offset.is_identity();
   note(options.words,
-       fmt::format("{} ({}, target {}, strength {}{}) {} {}{}", mode_name(result.head.mode),
-                   record.method, record.target, record.strength,
-                   none ? ", which changes nothing" : "",
+       fmt::format("the correction ({}, target {}, strength {}{}) {} {} ({}){}", record.method,
+                   record.target, record.strength, none ? ", which changes nothing" : "",
                    options.dry_run ? "would go into" : "went into",
-                   report::place_text(result.head),
+                   report::place_text(result.head), mode_name(result.head.mode),
                    options.dry_run ? "" : fmt::format("; written to '{}'", options.out)));
   if (!result.head.why_not_fold.empty()) {
     note(options.words, "not folded: " + result.head.why_not_fold);
@@ -152,6 +151,7 @@ void add_bake(CLI::App& app) {
   add_correction_options(*verb, options->correction);
   add_evidence_options(*verb, options->evidence);
   add_reading_options(*verb, options->reading);
+  verb->remove_option(verb->get_option("--exclude"));  // the prior says which classes are left alone
   add_output_options(*verb, options->words);
   verb->footer(fmt::format(
       "Examples:\n"

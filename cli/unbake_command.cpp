@@ -42,7 +42,7 @@ void add_unbake(CLI::App& app) {
       "Examples:\n"
       "  p2p estimate {0}:train_logits --counts {0}:counts -o prior.json && p2p bake {1} "
       "--prior prior.json -o corrected.onnx && p2p unbake corrected.onnx -o original.onnx\n"
-      "  cmp original.onnx {1}",
+      "  p2p unbake corrected.onnx -o original.onnx --json",
       kSample, kSampleModel));
   verb->callback([options] { run(*options); });
 }

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/lower_tuples.h>
 #include <torch/csrc/jit/passes/remove_mutation.h>
 
 #include <algorithm>
@@ -62,6 +63,7 @@ ForwardGraph::ForwardGraph(const torch::jit::Module& module)
   torch::jit::Inline(*graph_);
   put_in_attributes();
   torch::jit::ConstantPropagation(graph_);
+  torch::jit::LowerSimpleTuples(graph_);
   torch::jit::RemoveTensorMutation(graph_);
   nodes_ = all_nodes(graph_->block());
   aliases_ = std::make_unique<torch::jit::AliasDb>(graph_);

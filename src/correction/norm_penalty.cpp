@@ -162,7 +162,7 @@ bool search(BoundedRidge& problem, double delta) {
     const std::optional<double> f = imbalance(problem, x, delta);
     if (!f) return false;
     if (std::abs(*f) <= kLogTolerance || (*f > 0 && x <= smallest)) return true;
-    (*f < 0 ? low : high) = {x, *f};
+    (*f < 0 ? low : high) = End{x, *f};
     if (!low) {
       x = std::max(x - kBracketStep, smallest);
     } else if (!high) {

@@ -26,17 +26,20 @@ std::unique_ptr<Session> open_onnx(const std::string& model, int threads) {
   return open_python_onnxruntime(model, threads);
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+/// LibTorch and the module itself may print before it.
+std::string last_line(std::string_view text) {
+  text = text.substr(0, text.find_last_not_of('\n') + 1);
+  return std::string(text.substr(text.rfind('\n') + 1));
+}
 
 /// p2p-torch ends with the statuses and the sentences of p2p itself.
 std::string run_torch(const std::string& model, const std::string& inputs,
-                      const std::string& result, int threads) {
-  constexpr std::string_view kPrefix = "p2p-torch: ";
-  const Finished end = run_program(
-      {find_torch_program(), "run", model, inputs, result, "--threads", std::to_string(threads)});
-  if (end.status == 0) return first_line(end.out);
-  std::string words = first_line(end.err);
-  if (words.starts_with(kPrefix)) words.erase(0, kPrefix.size());
+                      const std::string& output, const std::string& result, int threads) {
+  const Finished end =
+      run_program({find_torch_program(), "run", model, inputs, result, "--output=" + output,
+                   "--threads", std::to_string(threads)});
+  if (end.status == 0) return last_line(end.out);
+  const std::string words = last_line(end.err);
   if (end.status == kUsageStatus) throw_usage(words);
   if (end.status == kBadDataStatus) throw_bad_data(words);
   throw_engine_error(model, "p2p-torch",
@@ -57,7 +60,7 @@ std::string run_model(ModelFormat format, const std::string& model, const std::s
     }
     case ModelFormat::kTorchScript:
       assert(results.size() == 1);
-      return run_torch(model, inputs, results.front(), threads);
+      return run_torch(model, inputs, outputs.front(), results.front(), threads);
     case ModelFormat::kSafetensors:
       break;
   }

@@ -9,12 +9,16 @@ namespace p2p::model {
 
 /// Runs `model`, whatever its ending, over all rows of `inputs` (.npy for a model with one input,
 /// .npz with one array for each input by name; rows on the first axis), batch after batch, and
-/// writes output i to `results[i]`: .npy, float16, float32 or float64 as the model gives it (bfloat16
-/// widened to float32), or int64 for integer outputs. Rows in `results` are those of `inputs`. A model whose first axis has a fixed
-/// size gets batches of that size; rows that do not fill the last one are an Error naming both numbers.
+/// writes output i to `results[i]`: .npy, float16, float32 or float64 as the model gives it
+/// (bfloat16 widened to float32), or int64 for integer outputs. Rows in `results` are those of
+/// `inputs`; memory does not grow with them. A model whose first axis has a fixed size gets batches
+/// of that size; rows that do not fill the last one are an Error naming both numbers.
+/// ONNX is run by ONNX Runtime: by its C++ library, where p2p was built with it and P2P_PYTHON
+/// names no Python, else by the Python package of P2P_PYTHON, of the active virtual environment or
+/// of python3. TorchScript is run by p2p-torch (torch_program.hpp).
 /// The engine's name and version, e.g. "ONNX Runtime 1.21.0 (C++)". Error{kBadData}: the engine
-/// rejects the model or the inputs, with its own words in the sentence; {kUsage}: no engine, with what to
-/// install.
+/// rejects the model or the inputs, with its own words in the sentence; {kUsage}: no engine, with
+/// what to install.
 std::string run_model(ModelFormat format, const std::string& model, const std::string& inputs,
                       const std::vector<std::string>& outputs,
                       const std::vector<std::string>& results, int threads);

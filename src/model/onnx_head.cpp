@@ -181,6 +181,11 @@ Trace trace(const OnnxModel& model, const std::string& output) {
       head.trailing = *trailing;
       head.comparable_kind = node->is("Softmax") ? OutputKind::kProbs : OutputKind::kLogProbs;
       head.logits = node->inputs.front();
+      if (model.maker(head.logits) == nullptr) {
+        found.problem = fmt::format("{} reads its logits from {}, which the graph does not compute",
+                                    article(*node), io::quote(head.logits));
+        return found;
+      }
       break;
     } else if (is_ml(*node, "LinearClassifier")) {
       find_intercepts(model, *node, head, found.problem);

@@ -457,10 +457,10 @@ OnnxModel load_onnx(const std::string& path) {
   model.path = path;
   model.wire = std::make_unique<WireFile>(io::File::open(path));
   read_model(model);
-  refuse_misfits(model);
   connect(model);
   refuse_cycles(model);
   check_external_data(model);
+  refuse_misfits(model);
   return model;
 }
 

@@ -4,7 +4,6 @@
 #include <cassert>
 #include <map>
 #include <optional>
-#include <ranges>
 #include <utility>
 
 #include "io/base64.hpp"
@@ -161,8 +160,8 @@ void unbake_safetensors(const std::string& path, const std::string& out) {
   const SafetensorsModel model = open_safetensors(path);
   assert(!model.records.empty());
   Unbaker unbaker(model);
-  for (const StoredRecord& stored : std::ranges::reverse_view(model.records)) {
-    unbaker.take_out(stored);
+  for (auto stored = model.records.rbegin(); stored != model.records.rend(); ++stored) {
+    unbaker.take_out(*stored);
   }
   unbaker.write(model.records.front().undo, out);
 }

@@ -1,6 +1,7 @@
 #include "model/session.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cassert>
@@ -18,14 +19,13 @@ constexpr std::int64_t kBatchRows = 64;
 
 std::string port_text(const Port& port) {
   std::string text = io::printable(port.name) + " " + port.type;
-  if (!port.shape.empty()) {
-    text += " [N";
-    for (std::size_t axis = 1; axis < port.shape.size(); ++axis) {
-      text += port.shape[axis] < 0 ? ", any" : fmt::format(", {}", port.shape[axis]);
-    }
-    text += "]";
+  if (port.shape.empty()) return text;
+  std::vector<std::string> sizes;
+  for (const std::int64_t size : port.shape) {
+    sizes.push_back(size < 0 ? "any" : fmt::to_string(size));
   }
-  return text;
+  if (port.shape.front() < 0) sizes.front() = "N";
+  return fmt::format("{} [{}]", text, fmt::join(sizes, ", "));
 }
 
 std::string list_ports(const std::vector<Port>& ports) {
@@ -119,16 +119,14 @@ class Feed {
           io::quote(port.name), io::quote(model_), port.type));
     }
     if (!fits_shape(array.shape(), port)) {
-      throw_bad_data(fmt::format("{} has shape {}, but the model takes {}; N is the number of rows",
+      throw_bad_data(fmt::format("{} has shape {}, but {} takes {}, where N is the number of rows",
                                  io::quote(array.name()), io::shape_text(array.shape()),
-                                 port_text(port)));
+                                 io::quote(model_), port_text(port)));
     }
     if (scalar_kind(array.scalar()) > scalar_kind(*port.scalar)) {
-      throw_bad_data(
-          fmt::format("{} holds {}, but the model takes {}, and cutting numbers off is "
-                      "no conversion; save it with .astype('{}')",
-                      io::quote(array.name()), scalar_name(array.scalar()), port_text(port),
-                      scalar_name(*port.scalar)));
+      throw_bad_data(fmt::format("{} holds {}, but {} takes {}; save it with .astype('{}')",
+                                 io::quote(array.name()), scalar_name(array.scalar()),
+                                 io::quote(model_), port_text(port), scalar_name(*port.scalar)));
     }
   }
 
@@ -144,8 +142,8 @@ class Feed {
       }
       fixed = port.shape.front();
     }
-    batch_ = fixed >= 0 ? fixed : std::min(rows(), kBatchRows);
-    if (batch_ == 0 || rows() % batch_ == 0 || fixed < 0) return;
+    batch_ = fixed < 0 ? kBatchRows : fixed;
+    if (fixed < 0 || rows() % fixed == 0) return;
     throw_bad_data(fmt::format(
         "{} has {} rows, but {} takes batches of {} and no other number; give a multiple of it",
         io::quote(path_), rows(), io::quote(model_), fixed));

@@ -40,13 +40,15 @@ def compared(family, place):
         old, new = test_safetensors.scores(place.model), test_safetensors.scores(place.path())
         wanted = old + correction.delta
     elif family.format == "torchscript":
-        old, new = np.load(place.folder / "scores.npy"), test_torchscript.scores(place)
+        old, new = test_torchscript.scores(place, "model", "new")
         wanted = test_torchscript.corrected(family, old, correction)
+    elif not family.output:  # TopK
+        old, new = before(family)["which"][:, 0], place.outputs()["which"][:, 0]
+        wanted = expected(family, correction).argmax(axis=-1)
     else:
-        output = family.output or "best"
-        old, new = before(family)[output], place.outputs()[output]
+        old, new = before(family)[family.output], place.outputs()[family.output]
         wanted = expected(family, correction)
-    if family.kind == "labels":
+    if new.ndim == 1:  # labels
         return None, np.sum(old != new), np.sum(new != wanted)
     classes = [values.argmax(axis=-1) for values in (old, new, wanted)]
     return (difference(new, wanted), np.sum(classes[0] != classes[1]),

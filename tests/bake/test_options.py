@@ -87,12 +87,12 @@ def test_two_outputs_with_as_many_columns_as_classes_must_be_told_apart(workplac
     """Scores [rows, 6] and, by chance, six other numbers a row."""
     place = workplace(family("gemm-opset11"))
     made = load(place.model)
-    made.graph.node.add(op_type="Abs", input=["scores"], output=["magnitudes"])
+    made.graph.node.add(op_type="Gemm", input=["hidden", "head.weight"], output=["others"])
     made.graph.output.add().CopyFrom(made.graph.output[0])
-    made.graph.output[1].name = "magnitudes"
+    made.graph.output[1].name = "others"
     place.model.write_bytes(made.SerializeToString())
     refuse(place.folder, "bake", "model.onnx", "--prior", place.prior, "-o", "new.onnx",
-           words=["scores", "magnitudes", "--output-name"])  # fmt: skip
+           words=["scores", "others", "--output-name"])  # fmt: skip
     place.bake("--output-name", "scores")
 
 

@@ -380,8 +380,6 @@ def write_torchscript(folder, how, net, inputs):
     example = tuple(inputs.values())
     made = torch.jit.script(net) if how == "script" else torch.jit.trace(net, example)
     torch.jit.save(made, str(folder / "model.pt"))
-    with torch.no_grad():
-        np.save(folder / "scores.npy", net(*example).numpy())
 
 
 def write_state_dict(folder):

@@ -100,6 +100,9 @@ def run(name, folder):
         env={**os.environ, "P2P_FORCE_TARGET": "scalar", "LC_ALL": "C"},
     )
     printed = without_seconds(process.stdout) if name.startswith("compare.") else process.stdout
+    if name.startswith(("bake", "show")):
+        # The digest of prior.json, whose last digits may be those of another compiler.
+        printed = re.sub(r"\b[0-9a-f]{64}\b", "<sha256>", printed)
     if name.endswith(".json"):
         assert process.returncode == 0, process.stderr
         return printed

@@ -30,6 +30,9 @@ def test_the_tree_keeps_its_arrows():
     ("src/io/a.cpp", "void f() { std::exit(1); }\n"),
     ("src/report/a.cpp", '#include "metrics/row_plan.hpp"\n'),
     ("cli/a.cpp", '#include "io/file.hpp"\n'),
+    ("src/model/a.cpp", "#include <torch/script.h>\n"),
+    ("cli/a.cpp", "#include <ATen/ATen.h>\n"),
+    ("torch/a.cpp", '#include "prior/estimate.hpp"\n'),
     ("src/new_room/a.cpp", "\n"),
 ])
 def test_a_planted_violation_is_found(tmp_path, path, text):

@@ -4,7 +4,7 @@ import models
 import numpy as np
 import pytest
 import torch
-from conftest import CLASS_SCALES
+from conftest import TEMPERATURE
 from harness import p2p, refuse
 from models import CLASSES, built, rows
 from torch import nn
@@ -27,7 +27,7 @@ class TestProof:
     def test_it_passes_on_every_kind_of_output(self, place, module):
         place.save(built(module()))
         np.save(place.folder / "x.npy", rows(count=150).numpy())
-        proof = verification(place, "x.npy", kind=CLASS_SCALES)
+        proof = verification(place, "x.npy", kind=TEMPERATURE)
         assert proof["passed"] and proof["n_rows"] == 150 and proof["max_difference"] <= 1e-5
         assert proof["engine"].startswith("LibTorch ")
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <memory>
 
 #include "model/engine_onnxruntime.hpp"
 #include "model/engine_python.hpp"
@@ -119,9 +120,13 @@ class OnnxRuntime : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     if (GetParam() == std::string("Python")) {
-      if (!is_python_chosen()) {
-        GTEST_SKIP() << "P2P_PYTHON names no Python that has onnxruntime";
+      if (is_python_chosen()) return;
+      const std::string environment = P2P_SOURCE_DIR "/.venv/bake";
+      if (!std::filesystem::exists(environment + "/requirements.txt")) {
+        GTEST_SKIP() << "P2P_PYTHON names no Python with onnxruntime, and scripts/python-env bake "
+                        "was not run";
       }
+      python_ = std::make_unique<Variable>("P2P_PYTHON", environment + "/bin/python");
       return;
     }
     python_ = std::make_unique<Variable>("P2P_PYTHON", std::nullopt);
@@ -339,20 +344,20 @@ TEST(RunModel, WeightsAloneCannotBeRun) {
 
 TEST(RunModel, TorchScriptIsRunByItsOwnProgram) {
   const InputFolder folder;
-  const Variable torch(
-      "P2P_TORCH", script(folder, "p2p-torch",
-                          "echo \"LibTorch 1.13.1\"; echo \"$@\" > " + folder.path("arguments")));
+  const Variable torch("P2P_TORCH", script(folder, "p2p-torch",
+                                           "echo noise; echo \"LibTorch 1.13.1\"; echo \"$@\" > " +
+                                               folder.path("arguments")));
   EXPECT_EQ(run_on_one_row(folder, "m.pt"), "LibTorch 1.13.1");
-  EXPECT_EQ(test::read_file(folder.path("arguments")), "run " + folder.path("m.pt") + " " +
-                                                           folder.path("x.npy") + " " +
-                                                           folder.path("y.npy") + " --threads 3\n");
+  EXPECT_EQ(test::read_file(folder.path("arguments")),
+            "run " + folder.path("m.pt") + " " + folder.path("x.npy") + " " + folder.path("y.npy") +
+                " --output=y --threads 3\n");
 }
 
 TEST(RunModel, ErrorsOfTheTorchProgramAreErrorsHere) {
   const InputFolder folder;
   const auto ends = [&](const std::string& status) {
     return Variable("P2P_TORCH",
-                    script(folder, "torch", "echo 'p2p-torch: a sentence' >&2; " + status));
+                    script(folder, "torch", "echo noise >&2; echo 'a sentence' >&2; " + status));
   };
   {
     const Variable torch = ends("exit 3");

@@ -55,6 +55,12 @@ TEST(FindOnnxHead, RefusesASoftmaxOverAnotherAxis) {
               HasSubstr("Softmax 's' runs over axis 0 of 2"));
 }
 
+TEST(FindOnnxHead, RefusesLogitsThatTheGraphDoesNotCompute) {
+  Parts parts;
+  parts.nodes = {make_node({"x"}, "scores", "s", "Softmax")};
+  EXPECT_THAT(refusal(parts), HasSubstr("reads its logits from 'x', which the graph does not compute"));
+}
+
 TEST(FindOnnxHead, ActsBeforeArgMaxWhenNoOutputHasScores) {
   Parts parts = ending_in(
       make_node({"z"}, "scores", "best", "ArgMax", test::int_attribute("axis", -1)));
