@@ -23,6 +23,9 @@ class ForwardGraph {
   [[nodiscard]] const std::vector<torch::jit::Node*>& nodes() const { return nodes_; }
   /// The value that forward returns.
   [[nodiscard]] const torch::jit::Value* result() const { return graph_->outputs().front(); }
+  [[nodiscard]] bool is_input(const torch::jit::Value* value) const {
+    return value->node() == graph_->param_node();
+  }
   /// The tensor attribute that `value` is, e.g. "features.0.weight".
   [[nodiscard]] std::optional<std::string> attribute(const torch::jit::Value* value) const;
   /// A value that is known before the module runs: a constant or a tensor attribute.

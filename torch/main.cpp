@@ -69,6 +69,7 @@ void run(int argc, char** argv) {
     p2p::script::edit_module(file, tensors, std::cin, std::cout);
   } else {
     at::set_num_threads(threads);
+    at::manual_seed(0);  // two modules that differ in their numbers only draw the same
     p2p::script::ModuleSession session(path, inputs, output);
     p2p::model::run_batches(session, path, inputs, {output}, {result});
     std::cout << session.engine() << '\n';
@@ -89,10 +90,8 @@ int main(int argc, char** argv) {
   } catch (const p2p::Error& error) {
     std::cerr << error.what() << '\n';
     return error.code() == p2p::ErrorCode::kUsage ? kUsageError : kBadData;
-  } catch (const std::bad_alloc&) {
-    std::cerr << "out of memory\n";
   } catch (const std::exception& error) {
-    std::cerr << "internal failure: " << p2p::script::words(error) << "; please report it\n";
+    std::cerr << p2p::script::words(error) << '\n';
+    return kInternalFailure;
   }
-  return kInternalFailure;
 }

@@ -38,7 +38,9 @@ ModuleFile load_module(const std::string& path) {
     file.extra = extra_names(path);
     file.module = torch::jit::load(path, at::kCPU, file.extra);
     return file;
-  } catch (const c10::Error& error) {
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
     throw_bad_data(
         fmt::format("LibTorch cannot load {}: {}; expected a module saved by "
                     "torch.jit.save",

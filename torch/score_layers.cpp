@@ -51,7 +51,7 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 /// Neither changes an element nor moves it to another class, and may follow anything.
 bool keeps_elements(std::string_view name) {
   return is_one_of(name, {"aten::to", "aten::type_as", "aten::contiguous", "aten::clone",
-                          "aten::detach", "aten::alias", "aten::dropout", "prim::unchecked_cast",
+                          "aten::detach", "aten::alias", "prim::unchecked_cast",
                           "aten::_unwrap_optional", "prim::unchecked_unwrap_optional",
                           "aten::float", "aten::half", "aten::double", "aten::cpu", "aten::cuda"});
 }
@@ -137,6 +137,7 @@ class Search {
       }
       if (auto head = layer(node)) return finish(std::move(*head), way);
       if (name == "prim::If") return branches(value, way);
+      if (graph_.is_input(value)) return Reason{"it is an input of the module"};
       if (name == "prim::Param" || name == "prim::Loop" || name == "prim::CallMethod" ||
           name == "prim::CallFunction" || name == "prim::TupleUnpack" ||
           name == "prim::ListUnpack" || name == "aten::__getitem__") {
@@ -152,6 +153,7 @@ class Search {
   [[nodiscard]] std::optional<Reason> pass(const Node* node, Way& way) const {
     const std::string_view name = operation(node);
     if (keeps_elements(name)) return std::nullopt;
+    if (name == "aten::dropout" && is_number(node->input(2), 0)) return std::nullopt;
     const bool is_softmax = is_one_of(name, {"aten::softmax", "aten::_softmax"});
     if (is_softmax || is_one_of(name, {"aten::log_softmax", "aten::_log_softmax"})) {
       const auto axis = graph_.known(node->input(1));
@@ -298,9 +300,12 @@ class Search {
     return axis == 1 || axis == -3;
   }
 
+  /// Without the namespaces of what every module is made of.
   static std::string short_name(std::string_view name) {
-    const std::size_t colons = name.rfind(':');
-    return std::string(name.substr(colons == std::string_view::npos ? 0 : colons + 1));
+    for (const std::string_view known : {"aten::", "prim::"}) {
+      if (name.starts_with(known)) name.remove_prefix(known.size());
+    }
+    return std::string(name);
   }
 
   const ForwardGraph& graph_;

@@ -34,23 +34,7 @@ std::int64_t free_bytes(int fd) {
 AtomicFile::AtomicFile(const std::string& path, Temporary temporary) : path_(path) {
   const std::filesystem::path target(follow_links(path));
   name_ = target.filename().string();
-  folder_ = target.has_parent_path() ? target.parent_path().string() : ".";
-  if (name_.empty() || name_ == "." || name_ == "..") {
-    throw_bad_data(fmt::format("cannot write '{}': it names a folder; name a file in it", path_));
-  }
-  folder_fd_ = open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder_fd_ < 0) {
-    if (errno == ENOENT) {
-      throw_bad_data(fmt::format(
-          "cannot write '{}': the folder '{}' does not exist; create it or choose another", path_,
-          folder_));
-    }
-    if (errno == ENOTDIR) {
-      throw_bad_data(fmt::format("cannot write '{}': '{}' is not a folder; choose another name",
-                                 path_, folder_));
-    }
-    fail(errno);
-  }
+  folder_fd_ = open_folder_of(path);
   open_temporary(temporary);
   if (fd_ < 0) {
     const int error = errno;

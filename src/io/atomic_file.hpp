@@ -39,8 +39,7 @@ class AtomicFile {
   [[noreturn]] void fail(int error) const;
 
   std::string path_;    ///< as the user wrote it
-  std::string folder_;  ///< of the file behind `path_`
-  std::string name_;    ///< of the file behind `path_`, in `folder_`
+  std::string name_;  ///< of the file behind `path_`, in its folder
   int folder_fd_ = -1;
   int fd_ = -1;
   std::int64_t needed_ = -1;

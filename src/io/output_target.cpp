@@ -1,5 +1,6 @@
 #include "io/output_target.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -58,6 +59,27 @@ std::string follow_links(const std::string& path) {
     target = next.is_absolute() ? next : target.parent_path() / next;
   }
   throw_write_error(path, ELOOP);
+}
+
+int open_folder_of(const std::string& path) {
+  const std::filesystem::path target(follow_links(path));
+  const std::string name = target.filename().string();
+  const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
+  if (name.empty() || name == "." || name == "..") {
+    throw_bad_data(fmt::format("cannot write '{}': it names a folder; name a file in it", path));
+  }
+  const int descriptor = open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor >= 0) return descriptor;
+  if (errno == ENOENT) {
+    throw_bad_data(fmt::format(
+        "cannot write '{}': the folder '{}' does not exist; create it or choose another", path,
+        folder));
+  }
+  if (errno == ENOTDIR) {
+    throw_bad_data(fmt::format("cannot write '{}': '{}' is not a folder; choose another name", path,
+                               folder));
+  }
+  throw_write_error(path, errno);
 }
 
 void throw_write_error(const std::string& path, int error, std::int64_t needed,

@@ -18,6 +18,9 @@ namespace p2p::io {
 /// The same without quotes or shortening.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// `text` as one word of a shell's command line, safe to print and to paste.
+[[nodiscard]] std::string shell_word(std::string_view text);
+
 /// Without spaces, tabs and carriage returns at either end.
 [[nodiscard]] std::string_view trim(std::string_view text);
 

@@ -14,7 +14,6 @@
 #include "model/proof.hpp"
 #include "p2p/class_names.hpp"
 #include "p2p/error.hpp"
-#include "p2p/open.hpp"
 #include "p2p/version.hpp"
 
 namespace p2p {
@@ -28,11 +27,12 @@ struct Format {
   model::Baked (*bake)(const std::string&, const LogOffset&, const BakeRecord&, const BakeOptions&,
                        const std::string&);
   void (*unbake)(const std::string&, const std::string&);
+  void (*check_output)(const std::string&, const std::string&) = nullptr;
 };
 
 constexpr std::array<Format, 3> kFormats = {{
     {ModelFormat::kOnnx, model::find_onnx_scores, model::onnx_records, model::bake_onnx,
-     model::unbake_onnx},
+     model::unbake_onnx, model::check_onnx_output},
     {ModelFormat::kSafetensors, model::find_safetensors_scores, model::safetensors_records,
      model::bake_safetensors, model::unbake_safetensors},
     {ModelFormat::kTorchScript, model::find_torchscript_scores, model::torchscript_records,
@@ -53,6 +53,11 @@ void require_same_classes(const ScoreHead& head, const std::vector<std::string>&
   if (std::ranges::all_of(head.classes, is_number) && !std::ranges::all_of(classes, is_number)) {
     return;
   }
+  if (!head.classes.empty() && !classes.empty() && head.classes.size() != classes.size()) {
+    throw_bad_data(fmt::format("{} names {} classes, but the prior names {}; bake with the prior of this "
+                               "model",
+                               io::quote(path), head.classes.size(), classes.size()));
+  }
   static_cast<void>(
       agree_on_class_names({{io::quote(path), head.classes}, {"the prior", classes}}));
 }
@@ -64,7 +69,11 @@ void require_output_name(const std::string& path, const std::string& out) {
     throw_usage(fmt::format("{} is of another format than {}; the format stays as it is",
                             io::quote(out), io::quote(path)));
   }
-  refuse_overwriting(out, {path});
+  std::error_code error;
+  if (std::filesystem::equivalent(path, out, error)) {
+    throw_bad_data(fmt::format("the output {} is the same file as the input {}; write to another path",
+                               io::quote(out), io::quote(path)));
+  }
 }
 
 }  // namespace
@@ -99,6 +108,9 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
                 const std::optional<VerifyOptions>& verify) {
   const Format& format = format_of(path);
   require_output_name(path, out);
+  if (!options.add_bias.empty() && format.format != ModelFormat::kSafetensors) {
+    throw_usage("--add-bias is for .safetensors files; an ONNX layer gets a bias by itself");
+  }
   if (offset.second_temperature) {
     throw_usage("this correction adds the scores of a second model (gla), which one model file cannot "
                 "hold; choose another method");
@@ -107,16 +119,20 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   require_same_classes(format.find_scores(path, classes, options), options.classes, path);
   BakeRecord complete = record;
   complete.version = kVersion;
-  if (!verify) {
-    model::Baked baked = format.bake(path, offset, complete, options, out);
+  if (out.empty()) {
+    if (verify) throw_usage("--verify runs the new model, which --dry-run does not write");
+    model::Baked baked = format.bake(path, offset, complete, options, "");
     return {std::move(baked.head), std::move(baked.record), baked.rounding, {}};
   }
-  if (out.empty()) throw_usage("--verify runs the new model, which --dry-run does not write");
+  if (format.check_output != nullptr) format.check_output(path, out);
   model::HiddenSibling hidden(out);
   model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
   BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
-  result.verification = model::prove(path, hidden.path(), out, result.head, offset, *verify);
-  if (result.verification->passed()) hidden.publish();
+  if (verify) {
+    result.verification = model::prove(path, hidden.path(), out, result.head, offset, *verify);
+    if (!result.verification->passed()) return result;
+  }
+  hidden.publish_like(path);
   return result;
 }
 
@@ -127,7 +143,11 @@ std::vector<BakeRecord> unbake(const std::string& path, const std::string& out) 
     throw_bad_data(fmt::format("nothing was baked into {} by p2p, so there is nothing to take out",
                                io::quote(path)));
   }
-  format_of(path).unbake(path, out);
+  const Format& format = format_of(path);
+  if (format.check_output != nullptr) format.check_output(path, out);
+  model::HiddenSibling hidden(out);
+  format.unbake(path, hidden.path());
+  hidden.publish_like(path);
   return records;
 }
 

@@ -3,6 +3,8 @@
 #ifdef P2P_HAVE_ONNXRUNTIME
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
 
@@ -60,6 +62,28 @@ const OrtApiBase* load_library() {
   return base;
 }
 
+/// Standard error leads nowhere while this lives: Debian's library complains there, when it loads
+/// its first model, of each operator that it registers twice.
+class Silence {
+ public:
+  Silence() : saved_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) {
+    const int nowhere = saved_ < 0 ? -1 : ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0) return;
+    ::dup2(nowhere, STDERR_FILENO);
+    ::close(nowhere);
+  }
+  ~Silence() {
+    if (saved_ < 0) return;
+    ::dup2(saved_, STDERR_FILENO);
+    ::close(saved_);
+  }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  int saved_;
+};
+
 Ort::SessionOptions session_options(int threads) {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(threads);
@@ -88,7 +112,10 @@ class LibrarySession final : public Session {
     engine_ = std::string("ONNX Runtime ") + base.GetVersionString() + " (C++)";
     try {
       environment_ = Ort::Env(ORT_LOGGING_LEVEL_FATAL, "p2p");
-      session_ = Ort::Session(environment_, model.c_str(), session_options(threads));
+      {
+        const Silence silence;
+        session_ = Ort::Session(environment_, model.c_str(), session_options(threads));
+      }
       const Ort::AllocatorWithDefaultOptions allocator;
       for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
         inputs_.push_back(make_port(session_.GetInputNameAllocated(i, allocator).get(),

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "io/file.hpp"
+#include "io/input_record.hpp"
 #include "io/text.hpp"
 #include "model/onnx_model.hpp"
 #include "p2p/error.hpp"
@@ -53,10 +54,20 @@ fs::path data_file(const std::string& path, const std::string& location) {
   return folder / relative;
 }
 
+// Told by size and digest, of large files by a sample.
+bool same_content(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  if (fs::file_size(a) != fs::file_size(b)) return false;
+  const auto digest = [](const fs::path& path) {
+    return io::make_record(*io::File::open(path.string()), "", {}).sha256;
+  };
+  return digest(a) == digest(b);
+}
+
 std::map<std::string, std::int64_t> needed_bytes(const OnnxModel& model) {
   std::map<std::string, std::int64_t> needed;
-  for (const OnnxTensor& tensor : model.initializers) {
-    if (!tensor.external) continue;
+  for (const OnnxTensor& tensor : model.external) {
     std::int64_t& bytes = needed[tensor.location];
     bytes = std::max(bytes, tensor.external_offset + std::max<std::int64_t>(tensor.external_length, 0));
   }
@@ -96,15 +107,23 @@ void require_external_data_beside(const OnnxModel& model, const std::string& out
     const fs::path there = folder_of(out) / location;
     const fs::path here = folder_of(model.path) / location;
     std::error_code error;
-    const auto size = fs::file_size(there, error);
-    if (!error && size == fs::file_size(here)) {
+    if (fs::equivalent(out, here, error) || fs::equivalent(out, there, error)) {
+      throw_bad_data(fmt::format("the output {} is the file with the weights of {}; write elsewhere",
+                                 io::quote(out), io::quote(model.path)));
+    }
+    if (fs::exists(there, error)) {
       static_cast<void>(data_file(out, location));
-      continue;
+      if (same_content(here, there)) continue;
+      throw_bad_data(fmt::format(
+          "{} keeps weights in {}, and the file of that name beside {} holds others; write the output "
+          "to another folder",
+          io::quote(model.path), io::quote(location), io::quote(out)));
     }
     throw_bad_data(fmt::format(
         "{} keeps weights in {}, which {} would look for in its own folder; write the output beside "
         "the model, or first: cp {} {}",
-        io::quote(model.path), io::quote(location), io::quote(out), here.string(), there.string()));
+        io::quote(model.path), io::quote(location), io::quote(out), io::shell_word(here.string()),
+        io::shell_word(there.string())));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "model/fold.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cmath>
@@ -37,7 +38,7 @@ void append(Rounded& out, double exact, DType dtype) {
     case DType::kI64:
       assert(false);
   }
-  if (!std::isfinite(exact)) return;
+  if (!std::isfinite(exact)) return;  // a masked class
   const double written = load_element(
       out.bytes.data(), dtype,
       static_cast<std::int64_t>(out.bytes.size() / item_size(dtype)) - 1);

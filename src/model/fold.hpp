@@ -11,7 +11,7 @@ namespace p2p::model {
 /// Numbers as they are stored, little-endian, and how far rounding moved them.
 struct Rounded {
   std::string bytes;
-  double rounding = 0;  ///< largest |stored - exact|
+  double rounding = 0;  ///< largest |stored - exact|; infinite where one was beyond the type
 };
 
 /// Class c's factor on z: scale_c / T.

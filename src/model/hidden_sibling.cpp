@@ -1,6 +1,7 @@
 #include "model/hidden_sibling.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,19 +9,18 @@
 #include <filesystem>
 
 #include "io/output_target.hpp"
+#include "io/text.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
 
 HiddenSibling::HiddenSibling(const std::string& out) : out_(out), target_(io::follow_links(out)) {
-  std::filesystem::path folder = std::filesystem::path(target_).parent_path();
-  if (folder.empty()) folder = ".";
-  folder_fd_ = open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder_fd_ < 0) {
-    throw_bad_data("cannot write '" + out + "': the folder '" + folder.string() +
-                   "' does not exist; create it or choose another");
+  if (io::target_kind(out) == io::TargetKind::kStream) {
+    throw_usage("a model is written to a file, and " + io::quote(out) + " is a stream");
   }
+  folder_fd_ = io::open_folder_of(out);
   name_ = std::make_unique<io::TemporaryName>(folder_fd_);
+  const std::filesystem::path folder = std::filesystem::path(target_).parent_path();
   path_ = (folder / name_->name()).string();
 }
 
@@ -30,7 +30,13 @@ HiddenSibling::~HiddenSibling() {
   close(folder_fd_);
 }
 
-void HiddenSibling::publish() {
+void HiddenSibling::publish_like(const std::string& model) {
+  struct stat status {};
+  const mode_t mask = umask(0);
+  umask(mask);
+  if (stat(model.c_str(), &status) == 0) {
+    fchmodat(folder_fd_, name_->name().c_str(), status.st_mode & 0777 & ~mask, 0);
+  }
   if (std::rename(path_.c_str(), target_.c_str()) != 0) io::throw_write_error(out_, errno);
 }
 

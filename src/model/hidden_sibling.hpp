@@ -11,15 +11,16 @@ namespace p2p::model {
 /// with this object, or by a signal, unless published.
 class HiddenSibling {
  public:
-  /// Error when the folder of `out` does not exist.
+  /// Error when `out` is no place for a file.
   explicit HiddenSibling(const std::string& out);
   ~HiddenSibling();
   HiddenSibling(const HiddenSibling&) = delete;
   HiddenSibling& operator=(const HiddenSibling&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Renames the file to the output, over what was there.
-  void publish();
+  /// Gives the file the permissions of `model`, less the umask, and renames it to the output, over what
+  /// was there.
+  void publish_like(const std::string& model);
 
  private:
   std::string out_;

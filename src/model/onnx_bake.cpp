@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "io/base64.hpp"
 #include "io/sha256.hpp"
@@ -93,15 +94,16 @@ std::string changed_layer(const OnnxModel& model, const OnnxNode& node, double f
   const std::string alpha_bytes =
       bytes_field(5, float_attribute("alpha", static_cast<float>(exact)));
   const std::string bias_bytes = bytes_field(1, bias);
-  std::string appended;
-  if (!alpha && factor != 1) appended += alpha_bytes;
-  if (!bias.empty() && node.inputs.size() == 2) appended += bias_bytes;
+  const std::string appended = !alpha && factor != 1 ? alpha_bytes : "";
   std::size_t input = 0;
   return changed_node(
       model, node,
       [&](const Field& field, std::string& bytes) {
-        const bool third = field.number == 1 && input++ == 2;
-        if (third && !bias.empty()) bytes = bias_bytes;
+        if (field.number == 1 && !bias.empty()) {
+          ++input;
+          if (input == 2 && node.inputs.size() == 2) bytes += bias_bytes;
+          if (input == 3) bytes = bias_bytes;
+        }
         const bool is_alpha = alpha && field.whole.begin == alpha->field.begin;
         if (is_alpha && factor != 1) bytes = alpha_bytes;
       },
@@ -267,9 +269,8 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
 }
 
 std::vector<StoredRecord> records_of(const OnnxModel& model) {
-  const auto text = model.metadata.find(kRecordKey);
-  if (text == model.metadata.end()) return {};
-  return parse_records(text->second, model.path);
+  const auto text = model.metadata_text(kRecordKey, kLongestRecord);
+  return text ? parse_records(*text, model.path) : std::vector<StoredRecord>{};
 }
 
 }  // namespace
@@ -283,6 +284,10 @@ ScoreHead find_onnx_scores(const std::string& path, std::int64_t n_classes,
 
 std::vector<StoredRecord> onnx_records(const std::string& path) {
   return records_of(load_onnx(path));
+}
+
+void check_onnx_output(const std::string& path, const std::string& out) {
+  require_external_data_beside(load_onnx(path), out);
 }
 
 Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeRecord& record,
@@ -314,9 +319,14 @@ Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeReco
     baked.record.where = found.bias ? found.bias->name : model.nodes[found.node].words();
   }
   baked.rounding = change.rounding;
+  if (std::isinf(baked.rounding)) {
+    throw_bad_data(fmt::format("a corrected number of {} in {} is beyond the largest {}; use a method "
+                               "without a temperature, or a model of wider numbers",
+                               io::quote(baked.record.where), io::quote(path),
+                               dtype_name(baked.head.dtype)));
+  }
   records.push_back({baked.record, std::move(change.undo)});
   if (out.empty()) return baked;
-  require_external_data_beside(model, out);
   std::vector<Edit> edits = change.edits.finish(change.edits.length_width());
   edits.push_back(metadata_edit(model, kRecordKey, write_records(records)));
   write_edited(model.wire->file(), std::move(edits), out);

@@ -139,10 +139,12 @@ std::string unused_name(const OnnxModel& model, const std::string& base) {
 }
 
 Edit metadata_edit(const OnnxModel& model, const std::string& key, const std::string& value) {
-  const auto found = model.metadata_fields.find(key);
+  const auto found = model.metadata.find(key);
   const std::int64_t end = model.wire->file().size();
   Edit edit{end, end, ""};
-  if (found != model.metadata_fields.end()) edit = {found->second.begin, found->second.end, ""};
+  if (found != model.metadata.end()) {
+    edit = {found->second.field.begin, found->second.field.end, ""};
+  }
   if (!value.empty()) {
     edit.bytes = bytes_field(kModelMetadata, bytes_field(1, key) + bytes_field(2, value));
   }

@@ -20,6 +20,18 @@ bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing) {
          tensor.dims[static_cast<std::size_t>(rank - 1 - trailing)] == elements;
 }
 
+// A Gemm whose bias cannot be stretched over its rows and classes is damaged.
+void refuse_misfit(const OnnxModel& model, const OnnxNode& node, const OnnxTensor& bias,
+                   std::int64_t classes) {
+  if (classes == 0 || bias.dims.empty() || bias.dims.back() == 1 || bias.dims.back() == classes) {
+    return;
+  }
+  throw_bad_data(fmt::format("the bias {} of {} in {} has shape {}, which fits no row of {} classes; "
+                             "export the model again",
+                             io::quote(bias.name), node.words(), io::quote(model.path),
+                             io::shape_text(bias.dims), classes));
+}
+
 // Takes the constant `name` for a bias when nothing else uses it; else says why not.
 bool take_bias(const OnnxModel& model, const OnnxNode& node, const std::string& name,
                std::int64_t trailing, OnnxHead& head) {
@@ -54,13 +66,16 @@ std::int64_t axis_of_weight(const OnnxModel& model, const OnnxNode& node, std::s
 void take_gemm(const OnnxModel& model, const OnnxNode& node, OnnxHead& head) {
   const auto beta = model.attribute(node, "beta");
   head.beta = beta ? double{beta->f} : 1.0;
-  head.can_scale = true;
+  head.can_scale = value_type(model, node.outputs.front()) != kOnnxDouble;  // alpha is a float32
   const bool transposed = model.int_attribute(node, "transB", 0) != 0;
   head.n_classes = axis_of_weight(model, node, 1, transposed ? 0 : 1);
   const bool has_bias = node.inputs.size() > 2 && !node.inputs[2].empty();
   if (head.beta == 0) {
     head.why_not_fold = fmt::format("{} multiplies its bias by beta = 0", node.words());
   } else if (has_bias) {
+    if (const auto bias = model.constant(node.inputs[2])) {
+      refuse_misfit(model, node, *bias, head.n_classes);
+    }
     take_bias(model, node, node.inputs[2], 0, head);
   } else if (model.opset < 11) {
     head.why_not_fold = fmt::format("{} has no bias", node.words());

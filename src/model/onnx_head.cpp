@@ -15,6 +15,9 @@
 namespace p2p::model {
 namespace {
 
+constexpr int kMostSteps = 64;
+constexpr std::int64_t kLongestClassList = std::int64_t{16} << 20;
+
 // Operators whose results may be logits. A softmax spelt out, or probabilities put together from
 // parts, end in others.
 constexpr std::array<std::string_view, 27> kMakesLogits = {
@@ -23,10 +26,10 @@ constexpr std::array<std::string_view, 27> kMakesLogits = {
     "GlobalMaxPool", "AveragePool", "MaxPool", "ReduceMean", "ReduceMax", "ReduceSum", "Gather",
     "Slice", "Transpose", "Resize", "Where"};
 
-// Of these, the ones that only put other results together.
-constexpr std::array<std::string_view, 13> kCombines = {
-    "Add", "Sub", "Mul", "Div", "Neg", "Sum", "ReduceMean", "ReduceMax", "ReduceSum", "Gather",
-    "Slice", "Transpose", "Where"};
+// Layers with weights: what lies before them cannot make probabilities of what lies behind.
+constexpr std::array<std::string_view, 9> kLayers = {
+    "Gemm", "MatMul", "Conv", "ConvTranspose", "Einsum", "MatMulInteger", "ConvInteger",
+    "QLinearMatMul", "QLinearConv"};
 constexpr std::array<std::string_view, 5> kMakesProbabilities = {"Sigmoid", "HardSigmoid", "Softmax",
                                                                  "LogSoftmax", "Exp"};
 
@@ -53,8 +56,7 @@ struct Trace {
 
 std::string article(const OnnxNode& node) { return fmt::format("the {}", node.words()); }
 
-// The node behind `last` whose results are probabilities, when nothing but arithmetic lies between;
-// or null.
+// The node behind `last` whose results are probabilities, when no layer lies between; or null.
 const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& last) {
   std::unordered_set<const OnnxNode*> seen{&last};
   std::vector<const OnnxNode*> next{&last};
@@ -62,7 +64,7 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
     const OnnxNode& node = *next.back();
     next.pop_back();
     if (is_one_of(kMakesProbabilities, node)) return &node;
-    if (!is_one_of(kCombines, node) && !keeps_scores(node) && !only_reshapes(node)) continue;
+    if (is_one_of(kLayers, node) || !node.domain.empty()) continue;
     for (const std::string& input : node.inputs) {
       const OnnxNode* maker = model.maker(input);
       if (maker != nullptr && seen.insert(maker).second) next.push_back(maker);
@@ -138,6 +140,13 @@ std::optional<std::int64_t> trailing_axes(const OnnxModel& model, const OnnxNode
   return std::nullopt;
 }
 
+void take_stated_classes(const OnnxModel& model, OnnxHead& head) {
+  const OnnxValue* stated = model.find_value(head.comparable);
+  if (stated != nullptr && stated->shape && !stated->shape->empty() && stated->shape->back() > 0) {
+    head.n_classes = stated->shape->back();
+  }
+}
+
 Trace trace(const OnnxModel& model, const std::string& output) {
   Trace found;
   OnnxHead& head = found.head;
@@ -147,8 +156,12 @@ Trace trace(const OnnxModel& model, const std::string& output) {
   bool labels = false;
   bool reshaped = false;
   std::string value = output;
-  while (true) {
+  for (int step = 0;; ++step) {
     const OnnxNode* node = model.maker(value);
+    if (step > kMostSteps) {
+      found.problem = fmt::format("its scores lie behind more than {} reshapes", kMostSteps);
+      return found;
+    }
     if (node == nullptr || node->inputs.empty()) {
       found.problem = fmt::format("{} is not computed by the graph", io::quote(value));
       return found;
@@ -198,10 +211,7 @@ Trace trace(const OnnxModel& model, const std::string& output) {
   head.output_kind = labels ? OutputKind::kLabels : head.comparable_kind;
   if (!found.problem.empty()) return found;
   if (head.site == FoldSite::kNone) find_fold_site(model, head);
-  if (const OnnxValue* stated = model.find_value(head.comparable);
-      stated != nullptr && stated->shape && !stated->shape->empty() && stated->shape->back() > 0) {
-    head.n_classes = stated->shape->back();
-  }
+  take_stated_classes(model, head);
   return found;
 }
 
@@ -234,14 +244,22 @@ bool may_hold_scores(const Trace& trace, const OnnxValue& output, std::int64_t n
 OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
                 std::int64_t n_classes) {
   std::vector<Trace> good;
+  const Trace* bad = nullptr;
   for (const Trace& candidate : candidates) {
-    if (candidate.problem.empty()) good.push_back(candidate);
+    if (candidate.problem.empty()) {
+      good.push_back(candidate);
+    } else if (bad == nullptr) {
+      bad = &candidate;
+    }
   }
   const std::string file = io::quote(model.path);
-  if (good.empty() && !candidates.empty()) {
-    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}",
-                               io::quote(candidates.front().head.output), file,
-                               candidates.front().problem));
+  if (bad != nullptr) {
+    const std::string among =
+        good.empty() ? ""
+                     : fmt::format("; if the scores are in {} instead, say so with --output-name",
+                                   io::quote(good.front().head.output));
+    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}",
+                               io::quote(bad->head.output), file, bad->problem, among));
   }
   if (good.empty()) {
     throw_bad_data(fmt::format(
@@ -274,10 +292,15 @@ OnnxHead named_logits(const OnnxModel& model, const std::string& value) {
                                "the logits (netron shows the names)",
                                io::quote(model.path), io::quote(value)));
   }
+  for (const OnnxValue& output : model.outputs) {
+    const Trace found = trace(model, output.name);
+    if (found.problem.empty() && found.head.logits == value) return found.head;
+  }
   OnnxHead head;
   head.logits = head.comparable = value;
   if (model.find_output(value) != nullptr) head.output = value;
   find_fold_site(model, head);
+  take_stated_classes(model, head);
   return head;
 }
 
@@ -374,9 +397,9 @@ std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::st
 
 std::vector<std::string> onnx_class_names(const OnnxModel& model, const OnnxHead& head) {
   for (const char* key : {"classes", "class_names", "labels", "names", "id2label"}) {
-    const auto found = model.metadata.find(key);
-    if (found == model.metadata.end()) continue;
-    std::vector<std::string> names = parse_class_list(found->second, head.n_classes);
+    const auto text = model.metadata_text(key, kLongestClassList);
+    if (!text) continue;
+    std::vector<std::string> names = parse_class_list(*text, 0);
     if (!names.empty()) return names;
   }
   for (const OnnxNode& node : model.nodes) {

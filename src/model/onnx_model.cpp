@@ -13,6 +13,8 @@
 namespace p2p::model {
 namespace {
 
+constexpr std::size_t kMostFloats = std::size_t{1} << 24;  // coefficients of a classifier
+
 void bounded(const WireFile& wire, std::size_t size, const Field& field, std::string_view what) {
   if (size >= kMostOnnxItems) {
     wire.fail(field.whole.begin, fmt::format("more than {} {}", kMostOnnxItems, what));
@@ -23,40 +25,64 @@ void expect_message(const WireFile& wire, const Field& field) {
   if (field.type != WireType::kBytes) wire.fail(field.whole.begin, "a number where a part belongs");
 }
 
-void append_names_in_graph(WireFile& wire, Span graph, int depth, std::vector<std::string>& names);
+OnnxValue read_value(WireFile& wire, Span message);
 
-// The names that the graphs of an attribute mention: each may come from the graph around them.
-void append_names_in_attribute(WireFile& wire, Span attribute, int depth,
-                               std::vector<std::string>& names) {
+/// What graphs and tensors inside attributes refer to.
+struct Mentions {
+  std::vector<std::string> names;     ///< each may come from the graph around
+  std::vector<OnnxTensor> external;  ///< tensors whose data lie in other files
+};
+
+void append_external(WireFile& wire, Span tensor, std::vector<OnnxTensor>& external) {
+  OnnxTensor found = read_tensor(wire, tensor);
+  if (found.external) external.push_back(std::move(found));
+}
+
+void read_mentions(WireFile& wire, Span graph, int depth, Mentions& mentions);
+
+void read_mentions_in_attribute(WireFile& wire, Span attribute, int depth, Mentions& mentions) {
   FieldReader fields(wire, attribute);
   for (Field field; fields.next(field);) {
-    if ((field.number == 6 || field.number == 11) && field.type == WireType::kBytes) {
-      append_names_in_graph(wire, field.value, depth + 1, names);
+    if (field.type != WireType::kBytes) continue;
+    if (field.number == 5 || field.number == 10) {
+      append_external(wire, field.value, mentions.external);
+    } else if (field.number == 6 || field.number == 11) {
+      read_mentions(wire, field.value, depth + 1, mentions);
     }
   }
 }
 
-void append_names_in_graph(WireFile& wire, Span graph, int depth, std::vector<std::string>& names) {
+void read_mentions_in_node(WireFile& wire, Span node, int depth, Mentions& mentions) {
+  FieldReader fields(wire, node);
+  for (Field field; fields.next(field);) {
+    if (field.number == 1) {
+      bounded(wire, mentions.names.size(), field, "names in the graphs of a node");
+      mentions.names.push_back(wire.read_name(field));
+    } else if (field.number == 5 && field.type == WireType::kBytes) {
+      read_mentions_in_attribute(wire, field.value, depth, mentions);
+    }
+  }
+}
+
+void read_mentions(WireFile& wire, Span graph, int depth, Mentions& mentions) {
   if (depth > kDeepestGraph) {
     wire.fail(graph.begin, fmt::format("graphs nested more than {} deep", kDeepestGraph));
   }
   FieldReader parts(wire, graph);
   for (Field part; parts.next(part);) {
-    if (part.number != 1 && part.number != 12) continue;
+    if (part.number != 1 && part.number != 5 && part.number != 12) continue;
     expect_message(wire, part);
-    FieldReader fields(wire, part.value);
-    for (Field field; fields.next(field);) {
-      if (field.number == 1) {  // an input of a node, the name of an output
-        bounded(wire, names.size(), field, "names in the graphs of a node");
-        names.push_back(wire.read_name(field));
-      } else if (part.number == 1 && field.number == 5 && field.type == WireType::kBytes) {
-        append_names_in_attribute(wire, field.value, depth, names);
-      }
+    if (part.number == 1) read_mentions_in_node(wire, part.value, depth, mentions);
+    if (part.number == 5) append_external(wire, part.value, mentions.external);
+    if (part.number == 12) {
+      bounded(wire, mentions.names.size(), part, "names in the graphs of a node");
+      mentions.names.push_back(read_value(wire, part.value).name);
     }
   }
 }
 
-OnnxNode read_node(WireFile& wire, const Field& node_field) {
+OnnxNode read_node(WireFile& wire, const Field& node_field, std::vector<OnnxTensor>& external) {
+  Mentions mentions;
   OnnxNode node;
   node.field = node_field.whole;
   node.message = node_field.value;
@@ -79,7 +105,7 @@ OnnxNode read_node(WireFile& wire, const Field& node_field) {
         break;
       case 5:
         expect_message(wire, field);
-        append_names_in_attribute(wire, field.value, 0, node.captured);
+        read_mentions_in_attribute(wire, field.value, 0, mentions);
         break;
       case 7:
         node.domain = wire.read_name(field);
@@ -89,6 +115,8 @@ OnnxNode read_node(WireFile& wire, const Field& node_field) {
     }
   }
   if (node.domain == "ai.onnx") node.domain.clear();
+  node.captured = std::move(mentions.names);
+  external.insert(external.end(), mentions.external.begin(), mentions.external.end());
   return node;
 }
 
@@ -167,11 +195,12 @@ void read_graph(OnnxModel& model) {
     expect_message(wire, field);
     if (field.number == 1) {
       bounded(wire, model.nodes.size(), field, "nodes");
-      model.nodes.push_back(read_node(wire, field));
+      model.nodes.push_back(read_node(wire, field, model.external));
     } else if (field.number == 5) {
       bounded(wire, model.initializers.size(), field, "initializers");
       model.initializers.push_back(read_tensor(wire, field.value));
       model.initializers.back().field = field.whole;
+      if (model.initializers.back().external) model.external.push_back(model.initializers.back());
     } else {
       bounded(wire, values->size(), field, "values");
       values->push_back(read_value(wire, field.value));
@@ -180,19 +209,14 @@ void read_graph(OnnxModel& model) {
 }
 
 void read_metadata(OnnxModel& model, const Field& entry) {
-  WireFile& wire = *model.wire;
   std::string key;
-  std::string value;
-  FieldReader fields(wire, entry.value);
+  OnnxModel::Metadata found{entry.whole, {}};
+  FieldReader fields(*model.wire, entry.value);
   for (Field field; fields.next(field);) {
-    if (field.number == 1) key = wire.read_name(field);
-    if (field.number == 2 && field.type == WireType::kBytes &&
-        field.value.size() <= kLongestMetadata) {
-      value = wire.read(field.value, kLongestMetadata, "metadata");
-    }
+    if (field.number == 1) key = model.wire->read_name(field);
+    if (field.number == 2 && field.type == WireType::kBytes) found.value = field.value;
   }
-  model.metadata[key] = std::move(value);
-  model.metadata_fields[key] = entry.whole;
+  if (model.metadata.size() < kMostOnnxItems) model.metadata[key] = found;
 }
 
 // Version of one operator set; the newest of the standard one counts.
@@ -210,11 +234,16 @@ void read_opset(OnnxModel& model, Span message) {
 void read_function(OnnxModel& model, Span message) {
   std::string name;
   std::string domain;
+  Mentions mentions;
   FieldReader fields(*model.wire, message);
   for (Field field; fields.next(field);) {
     if (field.number == 1) name = model.wire->read_name(field);
     if (field.number == 10) domain = model.wire->read_name(field);
+    if (field.number == 7 && field.type == WireType::kBytes) {
+      read_mentions_in_node(*model.wire, field.value, 0, mentions);
+    }
   }
+  model.external.insert(model.external.end(), mentions.external.begin(), mentions.external.end());
   model.functions.push_back(domain + "." + name);
 }
 
@@ -285,6 +314,55 @@ void connect(OnnxModel& model) {
   for (const auto* list : {&model.outputs, &model.inputs, &model.values}) {
     for (const OnnxValue& value : *list) model.stated.emplace(value.name, &value);
   }
+}
+
+void append_floats(WireFile& wire, const Field& part, std::vector<float>& floats) {
+  if (part.type != WireType::kBytes && part.type != WireType::kFixed32) {
+    wire.fail(part.whole.begin, "no floats where they belong");
+  }
+  for (std::int64_t at = part.value.begin; at + 4 <= part.value.end; at += 4) {
+    if (floats.size() >= kMostFloats) {
+      wire.fail(part.whole.begin, fmt::format("an attribute of more than {} floats", kMostFloats));
+    }
+    floats.push_back(std::bit_cast<float>(wire.fixed32(at)));
+  }
+}
+
+OnnxAttribute read_attribute(WireFile& wire, const Field& field) {
+  OnnxAttribute attribute;
+  attribute.field = field.whole;
+  FieldReader parts(wire, field.value);
+  for (Field part; parts.next(part);) {
+    switch (part.number) {
+      case 2:
+        if (part.type != WireType::kFixed32) wire.fail(part.whole.begin, "no float");
+        attribute.f = std::bit_cast<float>(wire.fixed32(part.value.begin));
+        break;
+      case 3:
+        attribute.i = static_cast<std::int64_t>(part.varint);
+        break;
+      case 4:
+        if (part.value.size() <= 1024) attribute.s = wire.read(part.value, 1024, "a string");
+        break;
+      case 5:
+        expect_message(wire, part);
+        attribute.tensor = read_tensor(wire, part.value);
+        break;
+      case 7:
+        append_floats(wire, part, attribute.floats);
+        break;
+      case 8:
+        append_varints(wire, part, kMostOnnxItems, attribute.ints);
+        break;
+      case 9:
+        bounded(wire, attribute.strings.size(), part, "strings of an attribute");
+        attribute.strings.push_back(wire.read_name(part));
+        break;
+      default:
+        break;
+    }
+  }
+  return attribute;
 }
 
 // Kahn's algorithm: what is left over is on a cycle, or behind one.
@@ -383,57 +461,24 @@ int OnnxModel::times_used(const std::string& value) const {
   return found == uses.end() ? 0 : found->second;
 }
 
+std::optional<std::string> OnnxModel::metadata_text(const std::string& key,
+                                                    std::int64_t most) const {
+  const auto found = metadata.find(key);
+  if (found == metadata.end() || found->second.value.size() > most) return std::nullopt;
+  return wire->read(found->second.value, most, "metadata");
+}
+
 std::optional<OnnxAttribute> OnnxModel::attribute(const OnnxNode& node,
                                                   std::string_view name) const {
   FieldReader fields(*wire, node.message);
   for (Field field; fields.next(field);) {
     if (field.number != 5) continue;
-    OnnxAttribute attribute;
-    attribute.field = field.whole;
-    std::string found;
     FieldReader parts(*wire, field.value);
     for (Field part; parts.next(part);) {
-      switch (part.number) {
-        case 1:
-          found = wire->read_name(part);
-          break;
-        case 2:
-          if (part.type != WireType::kFixed32) wire->fail(part.whole.begin, "no float");
-          attribute.f = std::bit_cast<float>(wire->fixed32(part.value.begin));
-          break;
-        case 3:
-          attribute.i = static_cast<std::int64_t>(part.varint);
-          break;
-        case 4:
-          if (part.value.size() <= 1024) attribute.s = wire->read(part.value, 1024, "a string");
-          break;
-        case 5:
-          expect_message(*wire, part);
-          attribute.tensor = read_tensor(*wire, part.value);
-          break;
-        case 7:
-          if (part.type == WireType::kFixed32) {
-            bounded(*wire, attribute.floats.size(), part, "numbers of an attribute");
-            attribute.floats.push_back(std::bit_cast<float>(wire->fixed32(part.value.begin)));
-          } else {
-            expect_message(*wire, part);
-            for (std::int64_t at = part.value.begin; at + 4 <= part.value.end; at += 4) {
-              attribute.floats.push_back(std::bit_cast<float>(wire->fixed32(at)));
-            }
-          }
-          break;
-        case 8:
-          append_varints(*wire, part, kMostOnnxItems, attribute.ints);
-          break;
-        case 9:
-          bounded(*wire, attribute.strings.size(), part, "strings of an attribute");
-          attribute.strings.push_back(wire->read_name(part));
-          break;
-        default:
-          break;
+      if (part.number == 1 && wire->read_name(part) == name) {
+        return read_attribute(*wire, field);
       }
     }
-    if (found == name) return attribute;
   }
   return std::nullopt;
 }

@@ -82,9 +82,12 @@ struct OnnxModel {
   std::vector<OnnxNode> nodes;
   std::vector<OnnxTensor> initializers;
   std::vector<OnnxValue> inputs, outputs, values;
-  std::map<std::string, std::string> metadata;  ///< values of more than kLongestMetadata are ""
-  std::map<std::string, Span> metadata_fields;
+  struct Metadata {
+    Span field, value;
+  };
+  std::map<std::string, Metadata> metadata;  ///< by key
   std::vector<std::string> functions;  ///< "domain.name" of model-local functions
+  std::vector<OnnxTensor> external;    ///< all tensors whose data lie in other files
 
   std::unordered_map<std::string, std::size_t> producer;     ///< value -> node
   std::unordered_map<std::string, std::size_t> initializer;  ///< name -> initializer
@@ -98,6 +101,9 @@ struct OnnxModel {
   /// What the model says of a value: input, output or value_info; null when nothing.
   [[nodiscard]] const OnnxValue* find_value(const std::string& name) const;
   [[nodiscard]] int times_used(const std::string& value) const;
+  /// A metadata value; empty when there is none, or one of more than `most` bytes.
+  [[nodiscard]] std::optional<std::string> metadata_text(const std::string& key,
+                                                         std::int64_t most) const;
   /// The attribute, or empty. Error when it is damaged.
   [[nodiscard]] std::optional<OnnxAttribute> attribute(const OnnxNode& node,
                                                        std::string_view name) const;
@@ -107,8 +113,7 @@ struct OnnxModel {
   [[nodiscard]] std::optional<OnnxTensor> constant(const std::string& value) const;
 };
 
-/// Longest metadata value that is kept, and most nodes, tensors and names of a graph.
-inline constexpr std::int64_t kLongestMetadata = std::int64_t{64} << 20;
+/// Most nodes, tensors and names of a graph.
 inline constexpr std::size_t kMostOnnxItems = 1'000'000;
 /// Deepest nesting of graphs in graphs.
 inline constexpr int kDeepestGraph = 32;

@@ -8,7 +8,6 @@
 #include "io/sha256.hpp"
 #include "io/text.hpp"
 #include "model/edited_file.hpp"
-#include "model/external_data.hpp"
 #include "model/formats.hpp"
 #include "model/hidden_sibling.hpp"
 #include "model/onnx_edit.hpp"
@@ -28,11 +27,7 @@ constexpr std::int64_t kLargestNode = std::int64_t{1} << 30;
 
 std::string decoded(const OnnxModel& model, const Json& text) {
   auto bytes = io::from_base64(text.get<std::string>());
-  if (!bytes) {
-    throw_bad_data(fmt::format("the record of what was baked into {} is damaged; go back to the "
-                               "original model",
-                               io::quote(model.path)));
-  }
+  if (!bytes) throw_damaged_record(model.path, "its bytes are no base64");
   return *std::move(bytes);
 }
 
@@ -56,6 +51,14 @@ const OnnxNode& baked_node(const OnnxModel& model, const Json& entry) {
   return *node;
 }
 
+// A record that names one part twice was made by hand.
+void refuse_overlaps(std::vector<Edit> edits, const std::string& name) {
+  std::ranges::stable_sort(edits, {}, &Edit::begin);
+  for (std::size_t i = 1; i < edits.size(); ++i) {
+    if (edits[i].begin < edits[i - 1].end) throw_damaged_record(name, "it names a part twice");
+  }
+}
+
 // The edits that take the newest record out.
 std::vector<Edit> undo_newest(const OnnxModel& model, std::vector<StoredRecord> records) {
   GraphEdits edits(model);
@@ -75,6 +78,7 @@ std::vector<Edit> undo_newest(const OnnxModel& model, std::vector<StoredRecord> 
   std::vector<Edit> all =
       edits.finish(std::clamp<std::int64_t>(undo.at("graph_length_width").get<std::int64_t>(), 1, 10));
   records.pop_back();
+  refuse_overlaps(all, model.path);
   all.push_back(metadata_edit(model, kRecordKey, records.empty() ? "" : write_records(records)));
   return all;
 }
@@ -86,23 +90,21 @@ void unbake_onnx(const std::string& path, const std::string& out) {
   std::unique_ptr<HiddenSibling> undone;
   try {
     while (true) {
-      const OnnxModel model = load_onnx(current);
-      const auto text = model.metadata.find(kRecordKey);
-      if (text == model.metadata.end()) break;
-      require_external_data_beside(model, out);
+      OnnxModel model = load_onnx(current);
+      model.path = path;  // for messages
+      const auto text = model.metadata_text(kRecordKey, kLongestRecord);
+      if (!text) break;
       auto next = std::make_unique<HiddenSibling>(out);
-      write_edited(model.wire->file(), undo_newest(model, parse_records(text->second, path)),
+      write_edited(model.wire->file(), undo_newest(model, parse_records(*text, path)),
                    next->path());
       undone = std::move(next);
       current = undone->path();
     }
   } catch (const nlohmann::json::exception& error) {
-    throw_bad_data(fmt::format("the record of what was baked into {} is damaged: {}; go back to the "
-                               "original model",
-                               io::quote(path), io::printable(error.what())));
+    throw_damaged_record(path, error.what());
   }
   assert(undone);
-  undone->publish();
+  undone->publish_like(path);
 }
 
 }  // namespace p2p::model

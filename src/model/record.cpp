@@ -9,7 +9,9 @@
 namespace p2p::model {
 namespace {
 
-constexpr int kFormatVersion = 1;
+constexpr std::int64_t kFormatVersion = 1;
+constexpr int kDeepestRecord = 16;
+constexpr std::size_t kMostRecords = 100;
 
 BakeMode parse_mode(const std::string& text) {
   return text == mode_name(BakeMode::kFold) ? BakeMode::kFold : BakeMode::kAdd;
@@ -40,14 +42,18 @@ std::string write_records(const std::vector<StoredRecord>& records) {
 std::vector<StoredRecord> parse_records(const std::string& text, const std::string& name) {
   std::vector<StoredRecord> records;
   try {
-    const Json json = Json::parse(text);
-    const int version = json.at("version").get<int>();
+    const Json json = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
+      if (depth > kDeepestRecord) throw_damaged_record(name, "it is nested too deep");
+      return true;
+    });
+    const auto version = json.at("version").get<std::int64_t>();
     if (version != kFormatVersion) {
       throw_bad_data(fmt::format(
           "{} was baked by a newer p2p (record version {}, this one reads {}); use that p2p",
           io::quote(name), version, kFormatVersion));
     }
     for (const Json& entry : json.at("baked")) {
+      if (records.size() >= kMostRecords) throw_damaged_record(name, "it lists more than 100 bakings");
       StoredRecord& stored = records.emplace_back();
       stored.record.method = entry.at("method").get<std::string>();
       stored.record.target = entry.at("target").get<std::string>();
@@ -69,7 +75,7 @@ std::vector<StoredRecord> parse_records(const std::string& text, const std::stri
 void throw_damaged_record(const std::string& name, const std::string& what) {
   throw_bad_data(fmt::format(
       "the record of what was baked into {} is damaged: {}; bake the original model anew",
-      io::quote(name), what));
+      io::quote(name), io::printable(what)));
 }
 
 void refuse_baking_twice(const std::vector<StoredRecord>& records, bool again,

@@ -13,6 +13,9 @@ using Json = nlohmann::ordered_json;
 /// Key under which a model's own metadata keep what was baked (docs/formats/baked.md).
 inline constexpr const char* kRecordKey = "prior2posterior";
 
+/// Longest record that is read: the original bias of a million classes, and some.
+inline constexpr std::int64_t kLongestRecord = std::int64_t{64} << 20;
+
 /// One correction in a model: what it was, and what the format needs to take it out again.
 struct StoredRecord {
   BakeRecord record;

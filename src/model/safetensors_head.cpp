@@ -131,9 +131,16 @@ class HeadFinder {
       throw_bad_data(fmt::format("{} has no tensor *.bias [{}] beside a *.weight [{}, d]{}", file_,
                                  rows_text(), rows_text(), instead()));
     }
-    if (heads.size() == 1) return heads[0];
+    const std::vector<std::string> missing = missing_biases();
+    if (heads.size() == 1 && missing.empty()) return heads[0];
     std::vector<std::string> names;
     for (const SafetensorsHead& head : heads) names.push_back(described(head.bias));
+    if (!missing.empty()) {
+      throw_bad_data(fmt::format(
+          "{} has layers of {} classes with a bias ({}) and without ({}); if the last one has a bias, "
+          "name it with --tensor, else --add-bias makes one",
+          file_, rows_text(), io::list_text(names), io::list_text(missing)));
+    }
     throw_bad_data(
         fmt::format("{} has {} layers that may make the scores: {}; name the bias of the "
                     "last one with --tensor",

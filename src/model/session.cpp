@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "io/text.hpp"
 #include "model/input_arrays.hpp"
@@ -241,6 +243,20 @@ const Port& find_output(const Session& session, const std::string& model, const 
   return *found;
 }
 
+std::string_view first_line(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  return text.substr(0, text.find_first_of("\r\n"));
+}
+
+/// At most 300 bytes, without the middle: engines put places in their own source there.
+std::string shortened(std::string_view line) {
+  constexpr std::size_t kBegin = 100;
+  constexpr std::size_t kEnd = 195;
+  constexpr std::string_view kBetween = " ... ";
+  if (line.size() <= kBegin + kBetween.size() + kEnd) return std::string(line);
+  return fmt::format("{}{}{}", line.substr(0, kBegin), kBetween, line.substr(line.size() - kEnd));
+}
+
 }  // namespace
 
 void run_batches(Session& session, const std::string& model, const std::string& inputs,
@@ -264,11 +280,8 @@ void run_batches(Session& session, const std::string& model, const std::string& 
 
 void throw_engine_error(const std::string& model, const std::string& engine,
                         const std::string& words) {
-  const std::string_view text = words;
-  const std::size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
-  const std::size_t end = std::min(text.find_first_of("\r\n", begin), text.size());
   throw_bad_data(fmt::format("{} cannot be run by {}: {}", io::quote(model), engine,
-                             io::quote(text.substr(begin, end - begin))));
+                             io::quote(shortened(first_line(words)))));
 }
 
 }  // namespace p2p::model

@@ -32,9 +32,9 @@ constexpr int kCannotStart = 127;
                     "anew",
                     words.empty() ? "no reason was given" : io::printable(words)));
   }
-  throw_bad_data(fmt::format("LibTorch failed on {} with status {}{}; save the module again",
-                             io::quote(path), end.status,
-                             words.empty() ? "" : ": " + io::printable(words)));
+  throw_bad_data(
+      fmt::format("LibTorch failed on {} ({}); save the module again", io::quote(path),
+                  words.empty() ? fmt::format("status {}", end.status) : io::printable(words)));
 }
 
 /// Neither an option nor a name that means something else.

@@ -338,7 +338,7 @@ void unbake_torchscript(const std::string& path, const std::string& out) {
       }
     }
   } catch (const nlohmann::json::exception& error) {
-    throw_damaged(path, error.what());
+    throw_damaged(path, io::printable(error.what()));
   }
   std::vector<TorchModule::Wanted> wanted;
   for (const auto& [name, tensor] : restored) wanted.push_back({name, tensor.original.size()});

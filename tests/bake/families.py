@@ -103,17 +103,17 @@ FAMILIES = [
     Family("softmax-plus-constant", ONNX, 17, 6, "refused", says=("Softmax",)),
     Family("custom-operator", ONNX, 17, 6, "refused", says=("FancyHead", "com.example"), runs=False),
     Family("local-function", ONNX, 17, 6, "refused", says=("LocalHead",)),
-    Family("sklearn-logistic", SKLEARN, 1, 4, "fold", "probs", "probabilities", also=("label",),
+    Family("sklearn-logistic", SKLEARN, 17, 4, "fold", "probs", "probabilities", also=("label",),
            adds=False),
-    Family("sklearn-logistic-zipmap", SKLEARN, 1, 4, "fold", "probs", "output_probability",
+    Family("sklearn-logistic-zipmap", SKLEARN, 17, 4, "fold", "probs", "output_probability",
            also=("output_label",), adds=False),
-    Family("sklearn-logistic-raw", SKLEARN, 1, 4, "fold", output="probabilities", also=("label",),
+    Family("sklearn-logistic-raw", SKLEARN, 17, 4, "fold", output="probabilities", also=("label",),
            adds=False),
-    Family("sklearn-logistic-names", SKLEARN, 1, 4, "fold", "probs", "probabilities",
+    Family("sklearn-logistic-names", SKLEARN, 17, 4, "fold", "probs", "probabilities",
            also=("label",), adds=False),
-    Family("sklearn-logistic-names-zipmap", SKLEARN, 1, 4, "fold", "probs", "output_probability",
+    Family("sklearn-logistic-names-zipmap", SKLEARN, 17, 4, "fold", "probs", "output_probability",
            also=("output_label",), adds=False),
-    Family("sklearn-logistic-binary", SKLEARN, 1, 2, "fold", "probs", "probabilities",
+    Family("sklearn-logistic-binary", SKLEARN, 17, 2, "fold", "probs", "probabilities",
            also=("label",), adds=False, scales=False),
     Family("sklearn-mlp", SKLEARN, 17, 4, "fold", "probs", "probabilities", also=("label",)),
     Family("sklearn-mlp-zipmap", SKLEARN, 17, 4, "fold", "probs", "output_probability",
@@ -121,7 +121,7 @@ FAMILIES = [
     Family("sklearn-mlp-names", SKLEARN, 17, 4, "fold", "probs", "probabilities", also=("label",)),
     Family("sklearn-mlp-binary", SKLEARN, 17, 2, "refused", "probs", "probabilities",
            says=("Concat",)),
-    Family("sklearn-forest", SKLEARN, 1, 4, "refused", "probs", "probabilities",
+    Family("sklearn-forest", SKLEARN, 17, 4, "refused", "probs", "probabilities",
            says=("TreeEnsembleClassifier",)),
 ]  # fmt: skip
 
@@ -157,7 +157,9 @@ FAMILIES += [
 MAKER = os.environ.get("P2P_BAKE_MAKER")
 if os.environ.get("P2P_BAKE_EXPORTER") == "dynamo":
     modes = {"mlp-no-bias": "fold"}  # a Gemm in place of a MatMul
-    FAMILIES = [replace(f, opset=max(18, f.opset), mode=modes.get(f.name, f.mode)) for f in FAMILIES]
+    FAMILIES = [
+        replace(f, opset=max(18, f.opset), mode=modes.get(f.name, f.mode)) for f in FAMILIES
+    ]
 
 
 def chosen(*, format="onnx", refused=False, **wanted):

@@ -9,7 +9,7 @@ import test_torchscript
 from conftest import Priors, Workplace
 from families import FAMILIES
 from harness import attempt
-from running import batches, before, decisions, difference, expected, inputs_of, session
+from running import batches, before, difference, expected, inputs_of, session
 
 HEADER = ["family", "made by", "mode", "difference", "decisions", "fold", "add"]
 

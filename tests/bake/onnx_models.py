@@ -1,11 +1,10 @@
-"""Models built node by node with the onnx package: what exporters seldom write but files may hold; and
-models of torch_models.py that ONNX Runtime's tools have converted.
+"""Models built node by node with the onnx package: what exporters seldom write but files may hold;
+and models of torch_models.py that ONNX Runtime's tools have converted.
 
 Each family is a function of the folder of all models that writes its own folder's model.onnx.
 """
 
 import functools
-import pathlib
 import warnings
 
 import numpy as np
@@ -196,9 +195,7 @@ def gemm_bias_is_input(root):
     head = Head("input")
     values = body()[1] + [weight(head), bias(head)]
     inputs = [info(v.name, v.data_type, *v.dims) for v in values]
-    return model(
-        [gemm("head.weight", "head.bias")], values[2:], inputs=inputs, opset=11, ir=3
-    )
+    return model([gemm("head.weight", "head.bias")], values[2:], inputs=inputs, opset=11, ir=3)
 
 
 @family
@@ -270,7 +267,10 @@ def identity_after(root):
 @family
 def bias_is_output(root):
     head = Head("output")
-    outputs = [info("scores", TensorProto.FLOAT, "rows", 6), info("head.bias", TensorProto.FLOAT, 6)]
+    outputs = [
+        info("scores", TensorProto.FLOAT, "rows", 6),
+        info("head.bias", TensorProto.FLOAT, 6),
+    ]
     return model([gemm("head.weight", "head.bias")], [weight(head), bias(head)], outputs=outputs)
 
 
@@ -279,7 +279,9 @@ def bias_in_subgraph(root):
     """A branch of an If reads the bias as well."""
     head = Head("subgraph")
     out = [info("branch", TensorProto.FLOAT, None)]
-    then = helper.make_graph([helper.make_node("Identity", ["head.bias"], ["branch"])], "then", [], out)
+    then = helper.make_graph(
+        [helper.make_node("Identity", ["head.bias"], ["branch"])], "then", [], out
+    )
     other = helper.make_graph([helper.make_node("Neg", ["head.bias"], ["branch"])], "else", [], out)
     nodes = [
         gemm("head.weight", "head.bias"),
@@ -313,10 +315,11 @@ def top_k(root):
         gemm("head.weight", "head.bias", output="logits"),
         helper.make_node("TopK", ["logits", "k"], ["best", "which"], axis=-1),
     ]
-    outputs = [info("best", TensorProto.FLOAT, "rows", 3), info("which", TensorProto.INT64, "rows", 3)]
-    return model(
-        nodes, [weight(head), bias(head), tensor("k", [3], "int64")], outputs=outputs
-    )
+    outputs = [
+        info("best", TensorProto.FLOAT, "rows", 3),
+        info("which", TensorProto.INT64, "rows", 3),
+    ]
+    return model(nodes, [weight(head), bias(head), tensor("k", [3], "int64")], outputs=outputs)
 
 
 @family
@@ -329,7 +332,10 @@ def label_confidence(root):
         helper.make_node("ArgMax", ["probabilities"], ["label"], axis=-1, keepdims=0),
         helper.make_node("ReduceMax", ["probabilities"], ["confidence"], axes=[-1], keepdims=0),
     ]
-    outputs = [info("label", TensorProto.INT64, "rows"), info("confidence", TensorProto.FLOAT, "rows")]
+    outputs = [
+        info("label", TensorProto.INT64, "rows"),
+        info("confidence", TensorProto.FLOAT, "rows"),
+    ]
     return model(nodes, [weight(head), bias(head)], outputs=outputs)
 
 
@@ -342,7 +348,10 @@ def bfloat16_weights(root):
         helper.make_node("Cast", ["head.bias"], ["bias"], to=TensorProto.FLOAT),
         gemm("weight", "bias"),
     ]
-    values = [tensor("head.weight", head.weight, "bfloat16"), tensor("head.bias", head.bias, "bfloat16")]
+    values = [
+        tensor("head.weight", head.weight, "bfloat16"),
+        tensor("head.bias", head.bias, "bfloat16"),
+    ]
     return model(nodes, values)
 
 
@@ -353,7 +362,11 @@ def bfloat16_weights(root):
 def metadata(root):
     made = gemm_model("metadata")
     helper.set_model_props(
-        made, {"names": "{0: 'ant', 1: 'bee', 2: 'cat', 3: 'dog', 4: 'emu', 5: 'fox'}", "task": "classify"}
+        made,
+        {
+            "names": "{0: 'ant', 1: 'bee', 2: 'cat', 3: 'dog', 4: 'emu', 5: 'fox'}",
+            "task": "classify",
+        },
     )
     made.doc_string = "A model with a description."
     made.model_version = 7
@@ -493,7 +506,11 @@ def softmax_plus_constant(root):
 def custom_operator(root):
     head = Head("custom")
     node = helper.make_node(
-        "FancyHead", ["hidden", "head.weight", "head.bias"], ["scores"], "head", domain="com.example"
+        "FancyHead",
+        ["hidden", "head.weight", "head.bias"],
+        ["scores"],
+        "head",
+        domain="com.example",
     )
     return model([node], [weight(head), bias(head)], domains=["com.example"])
 
@@ -550,7 +567,9 @@ class Batches:
     """The rows of a model's inputs, for calibration."""
 
     def __init__(self, values):
-        self.feeds = iter([{k: v[i : i + 16] for k, v in values.items()} for i in range(0, ROWS, 16)])
+        self.feeds = iter(
+            [{k: v[i : i + 16] for k, v in values.items()} for i in range(0, ROWS, 16)]
+        )
 
     def get_next(self):
         return next(self.feeds, None)

@@ -98,7 +98,9 @@ def linear_classifier(node, x):
     of = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     weights = np.array(of["coefficients"]).reshape(-1, x.shape[1])
     z = x.astype(np.float64) @ weights.T + np.array(of["intercepts"])
-    if of["post_transform"] == b"LOGISTIC":  # of two classes: the scores are -z and z, p1 = sigmoid(z)
+    if (
+        of["post_transform"] == b"LOGISTIC"
+    ):  # of two classes: the scores are -z and z, p1 = sigmoid(z)
         z[:, 0] = 0
     return z
 
@@ -167,7 +169,7 @@ def decisions(values, family):
 
 
 def check_scores(family, found, correction, tolerance=None):
-    """The outputs are the corrected ones, and so is every decision that the tolerance cannot turn."""
+    """The outputs are the corrected ones, and so is each decision that the tolerance cannot turn."""
     tolerance = tolerance or family.tolerance
     z = correction.scores(family)
     if family.output:
@@ -176,11 +178,11 @@ def check_scores(family, found, correction, tolerance=None):
             size = np.abs(correction.factor * logits(family)) if family.kind == "logits" else 0
             assert difference(found, expected(family, correction), size) <= tolerance
         best = np.sort(z, axis=-1)
-        decided = best[..., -1] - best[..., -2] > 2 * tolerance * np.maximum(1, np.abs(best[..., -1]))
-        assert decided.mean() > (0.99 if tolerance <= 1e-5 else 0.75)
-        np.testing.assert_array_equal(
-            decisions(found, family)[decided], z.argmax(axis=-1)[decided]
+        decided = best[..., -1] - best[..., -2] > 2 * tolerance * np.maximum(
+            1, np.abs(best[..., -1])
         )
+        assert decided.mean() > (0.99 if tolerance <= 1e-5 else 0.75)
+        np.testing.assert_array_equal(decisions(found, family)[decided], z.argmax(axis=-1)[decided])
     else:  # TopK
         assert difference(found["best"], -np.sort(-z, axis=-1)[:, :3]) <= tolerance
         np.testing.assert_array_equal(found["which"], np.argsort(-z, axis=-1)[:, :3])

@@ -20,7 +20,9 @@ NAMES = ["bird", "cat", "dog", "fish"]
 def samples(classes):
     """Long-tailed, overlapping clusters."""
     rng = np.random.default_rng(classes)
-    labels = rng.choice(classes, 400, p=np.array([8, 4, 2, 1])[:classes] / sum([8, 4, 2, 1][:classes]))
+    labels = rng.choice(
+        classes, 400, p=np.array([8, 4, 2, 1])[:classes] / sum([8, 4, 2, 1][:classes])
+    )
     centres = rng.normal(0, 1, (classes, FEATURES))
     return (centres[labels] + rng.normal(0, 1, (400, FEATURES))).astype(np.float32), labels
 

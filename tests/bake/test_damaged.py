@@ -1,5 +1,5 @@
-"""Files that are damaged or made to harm: one sentence, or a model that happens to be whole; never a
-crash, never an output half written."""
+"""Files that are damaged or made to harm: one sentence, or a model that happens to be whole; never
+a crash, never an output half written."""
 
 import os
 import shutil
@@ -52,7 +52,9 @@ def gemm(workplace):
 
 
 def bake_refused(place, *words, model="model.onnx"):
-    return refuse(place.folder, "bake", model, "--prior", place.prior, "-o", "new.onnx", words=words)
+    return refuse(
+        place.folder, "bake", model, "--prior", place.prior, "-o", "new.onnx", words=words
+    )
 
 
 def rewrite(place, change):
@@ -268,8 +270,9 @@ def test_data_in_a_folder_below_are_read(external):
 
 
 def test_data_that_only_the_linked_original_may_use_are_refused(external):
-    """As the caches of model hubs lay files out: names in one folder link to contents in another. The
-    engine follows such links for a model that is a link itself, but not for the new one beside it."""
+    """As the caches of model hubs lay files out: names in one folder link to contents in another.
+    The engine follows such links for a model that is a link itself, not for the new one beside it.
+    """
     blobs, names = external.folder / "blobs", external.folder / "names"
     blobs.mkdir()
     names.mkdir()

@@ -7,6 +7,7 @@ import pytest
 from families import chosen
 from harness import p2p, refuse, snapshot
 from running import (
+    MODELS,
     Correction,
     before,
     check_scores,
@@ -31,6 +32,12 @@ def each_in_both_modes(**wanted):
          for mode in ("auto", "add") for family in chosen(**wanted)
          if mode == "auto" or family.adds],
     )  # fmt: skip
+
+
+@each([f for refused in (False, True) for f in chosen(refused=refused)])
+def test_the_model_has_the_operator_set_that_is_stated(family):
+    imports = load(MODELS / family.name / "model.onnx").opset_import
+    assert {i.version for i in imports if i.domain == ""} == {family.opset}
 
 
 # ---- scores

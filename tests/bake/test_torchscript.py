@@ -1,11 +1,12 @@
-"""TorchScript of the same networks, run by PyTorch. What bake understands of modules is in tests/torch."""
+"""TorchScript of the same networks, run by PyTorch. tests/torch has what bake understands of
+modules."""
 
 import os
 import subprocess
 
 import numpy as np
 import pytest
-from families import chosen
+from families import chosen, family
 from harness import attempt, refuse
 from running import MODELS, correction_of, difference, log_softmax
 
@@ -62,9 +63,9 @@ def test_the_new_scores_are_the_corrected_ones(workplace, priors, script):
     check(script, warmed, corrected(script, old, correction_of(warm)))
 
 
-@EACH
-def test_unbake_gives_the_original_weights(workplace, script):
-    place = workplace(script)
+@pytest.mark.parametrize("name", ["torchscript-trace-resnet18", "torchscript-script-softmax"])
+def test_unbake_gives_the_original_weights(workplace, name):
+    place = workplace(family(name))
     place.bake()
     place.unbake()
     old, again = scores(place, "model", "old")

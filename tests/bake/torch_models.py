@@ -130,7 +130,9 @@ class Attention(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
 
     def forward(self, x):
         batch, tokens, width = x.shape
@@ -331,7 +333,7 @@ def spread_scores(net, inputs):
 
 
 def settle(net, inputs):
-    """Batch norms with running statistics of their own and an affine part that is not the identity."""
+    """Batch norms with running statistics of their own and an affine part that is no identity."""
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.7, 1.3)

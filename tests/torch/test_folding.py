@@ -54,24 +54,34 @@ def nearest(exact, dtype):
     return candidates.gather(0, choice[None])[0]
 
 
-@pytest.mark.parametrize("kind", [SHIFT, TEMPERATURE, CLASS_SCALES, IMPOSSIBLE_CLASS],
-                         ids=["shift", "temperature", "class-scales", "impossible-class"])  # fmt: skip
-@pytest.mark.parametrize("trace", [False, True], ids=["script", "trace"])
-@pytest.mark.parametrize("family", FAMILIES)
+def check_scores(place, family, kind, trace):
+    make, x, output = FAMILIES[family]
+    place.save(built(make(), x, trace=trace))
+    correction = place.bake(CLASSES, kind=kind)
+    found = outputs(place.load(), x)
+    expected = wanted(outputs(place.load("model.pt"), x), correction, output)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found.argmax(-1), expected.argmax(-1))
+
+
 class TestScores:
-    def test_they_are_the_corrected_ones(self, place, family, trace, kind):
-        make, x, output = FAMILIES[family]
-        place.save(built(make(), x, trace=trace))
-        if kind == CLASS_SCALES and output != "logits":  # a softmax does not tell the scores
-            correction = place.correction(CLASSES, *kind)
-            refuse(place.folder, "bake", "model.pt", "--prior", correction.prior,
-                   *correction.options, "-o", "new.pt", words=["class scales", "softmax"])  # fmt: skip
-            return
-        correction = place.bake(CLASSES, kind=kind)
-        found = outputs(place.load(), x)
-        expected = wanted(outputs(place.load("model.pt"), x), correction, output)
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(found.argmax(-1), expected.argmax(-1))
+    """They are the corrected ones."""
+
+    @pytest.mark.parametrize("trace", [False, True], ids=["script", "trace"])
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_of_every_family(self, place, family, trace):
+        check_scores(place, family, TEMPERATURE, trace)
+
+    @pytest.mark.parametrize("kind", [SHIFT, IMPOSSIBLE_CLASS, CLASS_SCALES],
+                             ids=["shift", "impossible-class", "class-scales"])  # fmt: skip
+    @pytest.mark.parametrize("family", ["mlp", "multiplied", "matmul"])
+    def test_under_every_kind_of_correction(self, place, family, kind):
+        check_scores(place, family, kind, trace=False)
+
+    @pytest.mark.parametrize("kind", [SHIFT, IMPOSSIBLE_CLASS], ids=["shift", "impossible-class"])
+    @pytest.mark.parametrize("family", ["softmax", "log-softmax"])
+    def test_behind_a_softmax(self, place, family, kind):
+        check_scores(place, family, kind, trace=False)
 
 
 class TestHead:

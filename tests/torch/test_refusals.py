@@ -43,6 +43,14 @@ class TestModules:
         place.save(built(models.Mlp(end)))
         refuse_model(place, [word])
 
+    def test_quantised(self, place):
+        place.save(torch.jit.script(torch.quantization.quantize_dynamic(models.Mlp().eval(), {nn.Linear})))
+        refuse_model(place, ["quantized::linear"])
+
+    def test_the_input_itself(self, place):
+        place.save(torch.jit.script(nn.Identity()))
+        refuse_model(place, ["input"])
+
     def test_scores_that_are_changed_in_place(self, place):
         place.save(built(models.InPlace()))
         refuse_model(place, ["in place"])
@@ -67,6 +75,10 @@ class TestModules:
         place.save(built(models.Shared()))
         refuse_model(place, ["'fc'", "weight is used elsewhere"], kind=TEMPERATURE)
         place.bake(CLASSES)
+
+    def test_class_scales_behind_a_softmax_which_does_not_tell_the_scores(self, place):
+        place.save(built(models.Mlp(nn.Softmax(1))))
+        refuse_model(place, ["class scales", "softmax"], kind=CLASS_SCALES)
 
     def test_no_forward(self, place):
         place.save(torch.jit.script(nn.Module()))

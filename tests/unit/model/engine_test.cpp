@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -168,6 +169,15 @@ TEST_P(OnnxRuntime, RunsAllRowsAndTellsItsVersion) {
     expected[i + 2] -= 1;
   }
   EXPECT_EQ(elements(), bytes_of(expected));
+}
+
+TEST_P(OnnxRuntime, SaysNothingItself) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // from the start of a process
+  const auto runs = [&] {
+    run(onnx::adder(-1, onnx::raw({0, 0, 0})), one_row());
+    std::exit(0);
+  };
+  EXPECT_EXIT(runs(), testing::ExitedWithCode(0), "^$");
 }
 
 TEST_P(OnnxRuntime, RunsABatchOfFixedSize) {

@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <bit>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "model/formats.hpp"
@@ -297,6 +299,129 @@ TEST(BakeOnnx, RefusesAnOffsetThatNeedsASecondModel) {
   offset.second_temperature = 1;
   EXPECT_THAT(p2p::test::error_of(ErrorCode::kUsage, [&] { bake_here(file, offset); }),
               HasSubstr("second model"));
+}
+
+TEST(BakeOnnx, NeverWritesOverADataFile) {
+  Parts parts = gemm_parts();
+  parts.initializers[1] = test::external_tensor("b", {3}, "data.onnx", "12");
+  const ModelFile file(parts);
+  p2p::test::write_file(file.path("data.onnx"), test::floats(test::kBias));
+  std::filesystem::create_symlink(file.path("data.onnx"), file.path("link.onnx"));
+  for (const char* out : {"data.onnx", "link.onnx"}) {
+    EXPECT_THAT(p2p::test::error_of(
+                    ErrorCode::kBadData,
+                    [&] { bake(file.path(), kOffset, kRecord, {}, file.path(out)); }),
+                HasSubstr("is the file with the weights"));
+    EXPECT_EQ(file.bytes("data.onnx"), test::floats(test::kBias));
+  }
+}
+
+TEST(BakeOnnx, RefusesAFolderWhereTheDataFileHoldsOtherWeights) {
+  Parts parts = gemm_parts();
+  parts.initializers[1] = test::external_tensor("b", {3}, "data.bin", "12");
+  const ModelFile file(parts);
+  const ModelFile elsewhere(parts);
+  p2p::test::write_file(file.path("data.bin"), test::floats(test::kBias));
+  p2p::test::write_file(elsewhere.path("data.bin"), test::floats({1, 2, 3}));
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
+                                  [&] {
+                                    bake(file.path(), kOffset, kRecord, {},
+                                         elsewhere.path("out.onnx"));
+                                  }),
+              HasSubstr("holds others"));
+}
+
+TEST(BakeOnnx, SeesDataFilesOfConstantsAndOfGraphsInsideNodes) {
+  for (const bool nested : {false, true}) {
+    Parts parts = gemm_parts();
+    const std::string tensor = test::external_tensor("c", {3}, "../data.bin", "12");
+    const std::string constant =
+        make_node({}, "c", "", "Constant", tensor_attribute("value", tensor));
+    const std::string inner = bytes_field(1, constant);
+    parts.nodes.push_back(nested ? make_node({"flag"}, "other", "choice", "If") +
+                                       bytes_field(5, bytes_field(1, "then_branch") +
+                                                          bytes_field(6, inner))
+                                 : constant);
+    const ModelFile file(parts);
+    EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { bake_here(file, kOffset); }),
+                HasSubstr("leads out of the model's folder"));
+  }
+}
+
+TEST(BakeOnnx, GivesTheOutputThePermissionsOfTheModel) {
+  const ModelFile file(gemm_parts());
+  std::filesystem::permissions(file.path(), std::filesystem::perms::owner_read |
+                                                std::filesystem::perms::owner_write);
+  bake_here(file, kOffset);
+  EXPECT_EQ(std::filesystem::status(file.path("baked.onnx")).permissions(),
+            std::filesystem::status(file.path()).permissions());
+}
+
+TEST(BakeOnnx, RefusesAStreamForAnOutput) {
+  const ModelFile file(gemm_parts());
+  ASSERT_EQ(mkfifo(file.path("pipe.onnx").c_str(), 0600), 0);
+  EXPECT_THAT(p2p::test::error_of(
+                  ErrorCode::kUsage,
+                  [&] { bake(file.path(), kOffset, kRecord, {}, file.path("pipe.onnx")); }),
+              HasSubstr("is a stream"));
+}
+
+TEST(BakeOnnx, RefusesABiasThatWouldOverflow) {
+  Parts parts = gemm_parts();
+  parts.initializers[1] = make_tensor("b", DType::kF32, {3}, test::floats({0, -3.4e38F, 0}));
+  const ModelFile file(parts);
+  LogOffset offset = kOffset;
+  offset.temperature = 0.5;
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { bake_here(file, offset); }),
+              HasSubstr("beyond the largest float32"));
+}
+
+TEST(BakeOnnx, DoesNotPutATemperatureIntoTheFloat32AlphaOfAFloat64Layer) {
+  Parts parts = gemm_parts();
+  parts.outputs = {test::value_info("scores", {-1, 3}, kOnnxDouble)};
+  parts.initializers = {
+      make_tensor("W", DType::kF64, {2, 3}, p2p::test::bytes_of<double>({1, 2, 3, 4, 5, 6})),
+      make_tensor("b", DType::kF64, {3}, p2p::test::bytes_of<double>({1, 2, 3}))};
+  const ModelFile file(parts);
+  LogOffset offset = kOffset;
+  EXPECT_EQ(bake(file.path(), offset, kRecord, {}, "").head.mode, BakeMode::kFold);
+  offset.temperature = 3;
+  EXPECT_EQ(bake(file.path(), offset, kRecord, {}, "").head.mode, BakeMode::kAdd);
+}
+
+TEST(BakeOnnx, PutsANewBiasBehindTheOtherInputsSoThatRewritingKeepsTheNode) {
+  Parts parts = gemm_parts();
+  parts.nodes = {make_node({"x", "W"}, "scores", "fc", "Gemm")};
+  const ModelFile file(parts);
+  bake_here(file, kOffset);
+  EXPECT_THAT(file.bytes("baked.onnx"),
+              HasSubstr(make_node({"x", "W", "prior2posterior/bias"}, "scores", "fc", "Gemm")));
+}
+
+TEST(BakeOnnx, RefusesClassNamesOfAnotherNumber) {
+  Parts parts = gemm_parts();
+  parts.model_fields =
+      bytes_field(14, bytes_field(1, "classes") + bytes_field(2, R"(["cat", "dog"])"));
+  const ModelFile file(parts);
+  BakeOptions options;
+  options.classes = {"cat", "dog", "owl"};
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { bake_here(file, kOffset, options); }),
+              HasSubstr("names 2 classes, but the prior names 3"));
+}
+
+TEST(UnbakeOnnx, RefusesARecordThatNamesAPartTwice) {
+  const ModelFile file(gemm_parts());
+  bake_here(file, kOffset);
+  const OnnxModel model = load_onnx(file.path("baked.onnx"));
+  Json record = Json::parse(*model.metadata_text(kRecordKey, 1 << 20));
+  Json& entries = record["baked"][0]["undo"]["initializers"];
+  entries.push_back(entries[0]);
+  write_edited(model.wire->file(), {metadata_edit(model, kRecordKey, record.dump())},
+               file.path("twice.onnx"));
+  EXPECT_THAT(p2p::test::error_of(
+                  ErrorCode::kBadData,
+                  [&] { unbake(file.path("twice.onnx"), file.path("back.onnx")); }),
+              HasSubstr("names a part twice"));
 }
 
 /// LinearClassifier of scikit-learn with two features.

@@ -133,6 +133,9 @@ TEST(FindOnnxHead, DoesNotFoldIntoABiasThatIsUsedTwice) {
 TEST(FindOnnxHead, RefusesABiasOfAnotherLengthThanTheClasses) {
   Parts parts = gemm_parts();
   parts.initializers[1] = make_tensor("b", DType::kF32, {2}, test::floats({1, 2}));
+  EXPECT_THAT(refusal(parts), HasSubstr("has shape [2], which fits no row of 3 classes"));
+  parts.nodes = {make_node({"x", "W"}, "z", "mul", "MatMul"),
+                 make_node({"z", "b"}, "scores", "add", "Add")};
   EXPECT_THAT(refusal(parts), HasSubstr("has shape [2], but there are 3 classes"));
 }
 
@@ -161,6 +164,39 @@ TEST(FindOnnxHead, RefusesAnotherNumberOfClassesInTheNamedOutput) {
   BakeOptions options;
   options.output_name = "scores";
   EXPECT_THAT(refusal(gemm_parts(), 7, options), HasSubstr("has 3 classes, but the prior has 7"));
+}
+
+TEST(FindOnnxHead, RefusesToGuessWhenAnOutputOfTheSameWidthCannotBeCorrected) {
+  Parts parts = gemm_parts();
+  parts.nodes.push_back(make_node({"scores"}, "gates", "gate", "Sigmoid"));
+  parts.outputs.push_back(test::value_info("gates", {-1, 3}));
+  EXPECT_THAT(refusal(parts), AllOf(HasSubstr("the output 'gates'"),
+                                    HasSubstr("if the scores are in 'scores' instead")));
+}
+
+TEST(FindOnnxHead, RefusesProbabilitiesStackedAndAveraged) {
+  Parts parts = ending_in(make_node({"z"}, "p", "s", "Softmax"));
+  parts.nodes.push_back(make_node({"p", "p"}, "stack", "", "Concat"));
+  parts.nodes.push_back(make_node({"stack"}, "scores", "mean", "ReduceMean"));
+  EXPECT_THAT(refusal(parts), HasSubstr("computes with the probabilities of the Softmax 's'"));
+}
+
+TEST(FindOnnxHead, ComparesTheOutputThatIsMadeOfTheNamedLogits) {
+  BakeOptions options;
+  options.tensor = "z";
+  const OnnxHead head =
+      head_of(ending_in(make_node({"z"}, "scores", "s", "Softmax")), 3, options);
+  EXPECT_EQ(head.comparable, "scores");
+  EXPECT_EQ(head.comparable_kind, OutputKind::kProbs);
+}
+
+TEST(FindOnnxHead, RefusesANamedValueOfAnotherWidth) {
+  Parts parts = gemm_parts();
+  parts.nodes.push_back(make_node({"x"}, "h", "", "Relu"));
+  parts.outputs.push_back(test::value_info("h", {-1, 7}));
+  BakeOptions options;
+  options.tensor = "h";
+  EXPECT_THAT(refusal(parts, 3, options), HasSubstr("has 7 classes, but the prior has 3"));
 }
 
 TEST(OnnxClassNames, ComeFromTheMetadata) {

@@ -37,7 +37,8 @@ TEST(LoadOnnx, ReadsTheStructure) {
   EXPECT_THAT(model.find_initializer("W")->dims, ElementsAre(2, 3));
   EXPECT_EQ(model.times_used("b"), 1);
   EXPECT_THAT(*model.find_output("scores")->shape, ElementsAre(-1, 3));
-  EXPECT_EQ(model.metadata.at("author"), "me");
+  EXPECT_EQ(model.metadata_text("author", 10), "me");
+  EXPECT_FALSE(model.metadata_text("author", 1));
 }
 
 TEST(LoadOnnx, CountsUsesInGraphsInsideNodes) {

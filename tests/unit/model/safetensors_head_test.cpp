@@ -148,6 +148,15 @@ TEST(SafetensorsHead, AmongSeveralWithoutABiasListsWhatCouldBeMade) {
               HasSubstr("--add-bias NAME makes one, NAME one of a.bias, b.bias"));
 }
 
+TEST(SafetensorsHead, WithAndWithoutABiasIsNotGuessed) {
+  auto tensors = kLinear;
+  tensors.push_back(zeros("head.weight", {3, 3}));
+  EXPECT_THAT(bad_data(tensors, 3),
+              AllOf(HasSubstr("with a bias (fc.bias [3]) and without (head.bias)"),
+                    HasSubstr("--tensor"), HasSubstr("--add-bias")));
+  EXPECT_EQ(head_of(weight_file(tensors), 3, named("fc.bias")).bias, "fc.bias");
+}
+
 TEST(SafetensorsHead, ThatIsNotThereNamesTheLayersOfOtherWidths) {
   EXPECT_THAT(bad_data(kLinear, 5),
               AllOf(HasSubstr("has no tensor *.bias [5] beside a *.weight [5, d]"),
