@@ -35,9 +35,8 @@ std::string last_line(std::string_view text) {
 /// p2p-torch ends with the statuses and the sentences of p2p itself.
 std::string run_torch(const std::string& model, const std::string& inputs,
                       const std::string& output, const std::string& result, int threads) {
-  const Finished end =
-      run_program({find_torch_program(), "run", model, inputs, result, "--output=" + output,
-                   "--threads", std::to_string(threads)});
+  const Finished end = run_program({find_torch_program(), "run", model, inputs, result,
+                                    "--output=" + output, "--threads", std::to_string(threads)});
   if (end.status == 0) return last_line(end.out);
   const std::string words = last_line(end.err);
   if (end.status == kUsageStatus) throw_usage(words);

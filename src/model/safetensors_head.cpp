@@ -131,7 +131,7 @@ class HeadFinder {
       throw_bad_data(fmt::format("{} has no tensor *.bias [{}] beside a *.weight [{}, d]{}", file_,
                                  rows_text(), rows_text(), instead()));
     }
-    const std::vector<std::string> missing = missing_biases();
+    const std::vector<std::string> missing = missing_biases(heads[0].classes());
     if (heads.size() == 1 && missing.empty()) return heads[0];
     std::vector<std::string> names;
     for (const SafetensorsHead& head : heads) names.push_back(described(head.bias));
@@ -139,7 +139,7 @@ class HeadFinder {
       throw_bad_data(fmt::format(
           "{} has layers of {} classes with a bias ({}) and without ({}); if the last one has a bias, "
           "name it with --tensor, else --add-bias makes one",
-          file_, rows_text(), io::list_text(names), io::list_text(missing)));
+          file_, heads[0].classes(), io::list_text(names), io::list_text(missing)));
     }
     throw_bad_data(
         fmt::format("{} has {} layers that may make the scores: {}; name the bias of the "
@@ -176,13 +176,14 @@ class HeadFinder {
     return SafetensorsHead{layer_of(*prefix), bias, false, *weight};
   }
 
-  /// Biases that layers of this many classes lack.
-  [[nodiscard]] std::vector<std::string> missing_biases() const {
+  /// Biases that layers of this many classes (0: of as many as are looked for) lack.
+  [[nodiscard]] std::vector<std::string> missing_biases(std::int64_t classes = 0) const {
     std::vector<std::string> names;
     for (const io::Tensor& weight : header_.tensors) {
       const auto prefix = prefix_of(weight.name, kWeight);
       const bool takes_bias =
-          io::is_float(weight.info.element) && is_matrix(weight) && fits(weight.info.shape[0]);
+          io::is_float(weight.info.element) && is_matrix(weight) && fits(weight.info.shape[0]) &&
+          (classes == 0 || weight.info.shape[0] == classes);
       if (!prefix || !takes_bias) continue;
       const std::string bias = *prefix + std::string(kBias);
       if (find(bias) == nullptr) names.push_back(io::printable(bias));
