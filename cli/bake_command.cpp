@@ -95,8 +95,8 @@ void run(Options& options) {
   note(options.words,
        fmt::format("the correction ({}, target {}, strength {}{}) {} {} ({}){}", record.method,
                    record.target, record.strength, none ? ", which changes nothing" : "",
-                   options.dry_run ? "would go into" : "went into",
-                   report::place_text(result.head), mode_name(result.head.mode),
+                   options.dry_run ? "would go into" : "went into", report::place_text(result.head),
+                   mode_name(result.head.mode),
                    options.dry_run ? "" : fmt::format("; written to '{}'", options.out)));
   if (!result.head.why_not_fold.empty()) {
     note(options.words, "not folded: " + result.head.why_not_fold);
@@ -122,9 +122,10 @@ void add_bake(CLI::App& app) {
       ->type_name("PRIOR");
   verb->add_option("-o,--out", options->out, "corrected model, of the same format")
       ->type_name("OUT");
-  verb->add_option("--mode", options->mode,
-                   "fold: into the last layer's bias, no cost at run time; add: an operation behind "
-                   "the scores (ONNX); auto: fold where possible")
+  verb->add_option(
+          "--mode", options->mode,
+          "fold: into the last layer's bias, no cost at run time; add: an operation behind "
+          "the scores (ONNX); auto: fold where possible")
       ->check(CLI::IsMember(kModes))
       ->type_name("MODE")
       ->capture_default_str();
@@ -139,9 +140,10 @@ void add_bake(CLI::App& app) {
                    "safetensors: create this bias for a layer without one")
       ->type_name("NAME");
   verb->add_flag("--again", options->bake.again, "on top of what is baked in already");
-  verb->add_option("--verify", options->verify,
-                   "run the old and the new model over these inputs (.npy, or .npz by input name) and "
-                   "compare; nothing is written when they disagree")
+  verb->add_option(
+          "--verify", options->verify,
+          "run the old and the new model over these inputs (.npy, or .npz by input name) and "
+          "compare; nothing is written when they disagree")
       ->type_name("INPUTS");
   verb->add_option("--tolerance", options->tolerance,
                    "most that scores may differ, relative beyond 1 (default 1e-5; for float16 and "
@@ -151,7 +153,8 @@ void add_bake(CLI::App& app) {
   add_correction_options(*verb, options->correction);
   add_evidence_options(*verb, options->evidence);
   add_reading_options(*verb, options->reading);
-  verb->remove_option(verb->get_option("--exclude"));  // the prior says which classes are left alone
+  verb->remove_option(
+      verb->get_option("--exclude"));  // the prior says which classes are left alone
   add_output_options(*verb, options->words);
   verb->footer(fmt::format(
       "Examples:\n"

@@ -79,8 +79,8 @@ void run(const Options& options) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
-  const ChosenCorrection found = find_correction(
-      options.correction, options.evidence, options.scores, prior, known, options.words);
+  const ChosenCorrection found = find_correction(options.correction, options.evidence,
+                                                 options.scores, prior, known, options.words);
   const Correction& correction = found.correction;
   const LogOffset& offset = correction.offset;
 

@@ -207,9 +207,10 @@ void say_found(const ChosenCorrection& found, const CorrectionArguments& argumen
   if (found.selection) note(words, found.selection->sentence);
   const std::vector<std::int64_t>& capped = found.correction.offset.capped;
   if (capped.empty()) return;
-  warn(fmt::format("{} classes whose prior is only the floor were raised no more than the most "
-                   "raised measured class: {}",
-                   capped.size(), fmt::join(capped, ", ")));
+  warn(
+      fmt::format("{} classes whose prior is only the floor were raised no more than the most "
+                  "raised measured class: {}",
+                  capped.size(), fmt::join(capped, ", ")));
 }
 
 OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOptions& like,

@@ -60,8 +60,8 @@ struct ChosenCorrection {
   std::optional<Selection> selection;
 };
 
-/// What the options ask for, with a progress line. `like` says how the scores of the evidence are to
-/// be understood; class names must agree with `known`.
+/// What the options ask for, with a progress line. `like` says how the scores of the evidence are
+/// to be understood; class names must agree with `known`.
 ChosenCorrection find_correction(const CorrectionArguments& arguments,
                                  const EvidenceArguments& evidence, const ScoreOptions& like,
                                  const ClassPrior& prior, const NamedClasses& known,

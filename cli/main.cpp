@@ -21,10 +21,11 @@ constexpr int kBadData = 3;
 int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const auto verbs = app.get_subcommands();
   if (verbs.empty()) {
-    fmt::print(stderr,
-               "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
-               "bake, unbake or show; see p2p --help\n",
-               argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
+    fmt::print(
+        stderr,
+        "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
+        "bake, unbake or show; see p2p --help\n",
+        argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
     fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
   }

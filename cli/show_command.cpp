@@ -41,16 +41,20 @@ void add_show(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "show", "what p2p bake would change in a model file, or what was baked in");
-  verb->add_option("MODEL", options->model, "model file, as for p2p bake")->required()->type_name("");
+  verb->add_option("MODEL", options->model, "model file, as for p2p bake")
+      ->required()
+      ->type_name("");
   verb->add_option("--prior", options->prior, "look for as many classes as this prior has")
       ->type_name("PRIOR");
-  verb->add_option("--output-name", options->bake.output_name, "as for p2p bake")->type_name("NAME");
+  verb->add_option("--output-name", options->bake.output_name, "as for p2p bake")
+      ->type_name("NAME");
   verb->add_option("--tensor", options->bake.tensor, "as for p2p bake")->type_name("NAME");
   add_output_options(*verb, options->words);
-  verb->footer(fmt::format("Examples:\n"
-                           "  p2p show {0}\n"
-                           "  p2p show {0} --json",
-                           kSampleModel));
+  verb->footer(
+      fmt::format("Examples:\n"
+                  "  p2p show {0}\n"
+                  "  p2p show {0} --json",
+                  kSampleModel));
   verb->callback([options] { run(*options); });
 }
 

@@ -23,9 +23,9 @@ void run(const Options& options) {
     print_json(json);
   } else {
     note(options.words,
-         fmt::format("{} correction{} taken out; the model without {} written to '{}'", records.size(),
-                     records.size() == 1 ? "" : "s", records.size() == 1 ? "it" : "them",
-                     options.out));
+         fmt::format("{} correction{} taken out; the model without {} written to '{}'",
+                     records.size(), records.size() == 1 ? "" : "s",
+                     records.size() == 1 ? "it" : "them", options.out));
   }
 }
 
@@ -35,7 +35,9 @@ void add_unbake(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* verb =
       app.add_subcommand("unbake", "take out of a model file what p2p bake put in, exactly");
-  verb->add_option("MODEL", options->model, "a model that p2p bake wrote")->required()->type_name("");
+  verb->add_option("MODEL", options->model, "a model that p2p bake wrote")
+      ->required()
+      ->type_name("");
   verb->add_option("-o,--out", options->out, "the model as it was")->required()->type_name("OUT");
   add_output_options(*verb, options->words);
   verb->footer(fmt::format(

@@ -6,9 +6,9 @@ set_property(CACHE P2P_ONNXRUNTIME PROPERTY STRINGS AUTO ON OFF)
 
 # p2p_onnxruntime(TARGET): TARGET runs models with ONNX Runtime.
 function(p2p_onnxruntime target)
-  set(script ${PROJECT_SOURCE_DIR}/src/model/run_onnx.py)
+  set(script ${PROJECT_SOURCE_DIR}/src/engine/run_onnx.py)
   file(READ ${script} P2P_RUN_ONNX)
-  configure_file(${PROJECT_SOURCE_DIR}/cmake/run_onnx_script.hpp.in generated/model/run_onnx_script.hpp @ONLY)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/run_onnx_script.hpp.in generated/engine/run_onnx_script.hpp @ONLY)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${script})
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/generated)
 

@@ -71,7 +71,7 @@ void run(int argc, char** argv) {
     at::set_num_threads(threads);
     at::manual_seed(0);  // two modules that differ in their numbers only draw the same
     p2p::script::ModuleSession session(path, inputs, output);
-    p2p::model::run_batches(session, path, inputs, {output}, {result});
+    p2p::engine::run_batches(session, path, inputs, {output}, {result});
     std::cout << session.engine() << '\n';
   }
   if (!std::cout.flush()) p2p::throw_bad_data("standard output cannot be written");

@@ -7,15 +7,15 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/input_arrays.hpp"
 #include "io/text.hpp"
-#include "model/input_arrays.hpp"
 #include "p2p/error.hpp"
 #include "score_layers.hpp"
 
 namespace p2p::script {
 namespace {
 
-using model::Scalar;
+using engine::Scalar;
 
 struct Type {
   Scalar scalar;
@@ -79,9 +79,9 @@ at::Tensor member(const c10::IValue& result, const std::string& name) {
   return {};
 }
 
-model::Tensor copied(const at::Tensor& output, Scalar scalar) {
+engine::Tensor copied(const at::Tensor& output, Scalar scalar) {
   const at::Tensor tensor = output.to(at::kCPU).contiguous();
-  model::Tensor copy{.scalar = scalar, .shape = tensor.sizes().vec(), .data = {}};
+  engine::Tensor copy{.scalar = scalar, .shape = tensor.sizes().vec(), .data = {}};
   copy.data.resize(tensor.nbytes());
   std::memcpy(copy.data.data(), tensor.data_ptr(), copy.data.size());
   return copy;
@@ -98,13 +98,13 @@ ModuleSession::ModuleSession(const std::string& path, const std::string& inputs,
     throw_bad_data(fmt::format("{} has no method forward to be run", io::quote(path)));
   }
   module_.eval();
-  const std::vector<model::InputArray> arrays = model::open_inputs(inputs);
+  const std::vector<engine::InputArray> arrays = engine::open_inputs(inputs);
   const bool nameless = arrays.front().member().empty();
   const auto& arguments = module_.get_method("forward").function().getSchema().arguments();
   for (std::size_t i = 1; i < arguments.size(); ++i) {  // the first is the module itself
     const std::string& name = arguments[i].name();
     const auto array =
-        nameless ? arrays.begin() : std::ranges::find(arrays, name, &model::InputArray::member);
+        nameless ? arrays.begin() : std::ranges::find(arrays, name, &engine::InputArray::member);
     const bool is_given = array != arrays.end() && (!nameless || inputs_.empty());
     by_name_.push_back(is_given || !arguments[i].default_value());
     if (!by_name_.back()) continue;
@@ -113,8 +113,8 @@ ModuleSession::ModuleSession(const std::string& path, const std::string& inputs,
   }
 }
 
-std::vector<model::Tensor> ModuleSession::run(const std::vector<model::Tensor>& batch,
-                                              const std::vector<std::string>& outputs) {
+std::vector<engine::Tensor> ModuleSession::run(const std::vector<engine::Tensor>& batch,
+                                               const std::vector<std::string>& outputs) {
   try {
     const at::NoGradGuard no_grad;
     const std::optional<at::ScalarType> wanted = float_type(module_);
@@ -127,7 +127,7 @@ std::vector<model::Tensor> ModuleSession::run(const std::vector<model::Tensor>& 
       named[inputs_[i].name] = tensor;
     }
     const c10::IValue result = module_.get_method("forward")(positional, named);
-    std::vector<model::Tensor> tensors;
+    std::vector<engine::Tensor> tensors;
     for (const std::string& name : outputs) {
       const at::Tensor tensor = member(result, name);
       if (!tensor.defined()) {
@@ -146,7 +146,7 @@ std::vector<model::Tensor> ModuleSession::run(const std::vector<model::Tensor>& 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    model::throw_engine_error(path_, engine_, words(error));
+    engine::throw_engine_error(path_, engine_, words(error));
   }
 }
 

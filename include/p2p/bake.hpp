@@ -47,11 +47,11 @@ struct BakeOptions {
 
 /// What was baked into a model, kept inside it.
 struct BakeRecord {
-  std::string method;        ///< as in --method
-  std::string target;        ///< as in --target
+  std::string method;  ///< as in --method
+  std::string target;  ///< as in --target
   double strength = 1;
-  std::string prior_sha256;  ///< of the prior file, or empty
-  std::string version;       ///< of p2p; filled by bake
+  std::string prior_sha256;         ///< of the prior file, or empty
+  std::string version;              ///< of p2p; filled by bake
   BakeMode mode = BakeMode::kFold;  ///< filled by bake
   std::string where;                ///< tensor or value that took it; filled by bake
 };
@@ -62,14 +62,14 @@ struct ScoreHead {
   std::int64_t n_classes = 0;  ///< 0: the file does not say
   std::string output;          ///< graph output with the scores; empty in weight files
   OutputKind output_kind = OutputKind::kLogits;  ///< what that output holds
-  std::string scores;  ///< value or layer that holds the logits, where the correction acts
-  std::string layer;   ///< in words, e.g. "Gemm 'head/fc'"
-  std::string bias;    ///< tensor that takes the offset in fold mode, or empty
+  std::string scores;         ///< value or layer that holds the logits, where the correction acts
+  std::string layer;          ///< in words, e.g. "Gemm 'head/fc'"
+  std::string bias;           ///< tensor that takes the offset in fold mode, or empty
   DType dtype = DType::kF32;  ///< in which the offset is stored
-  BakeMode mode = BakeMode::kFold;  ///< that kAuto means here
-  std::string why_not_fold;         ///< one clause, when mode is kAdd
-  std::vector<std::string> also;    ///< other outputs that are made from the same scores
-  std::vector<std::string> classes; ///< names that the model knows, or empty
+  BakeMode mode = BakeMode::kFold;   ///< that kAuto means here
+  std::string why_not_fold;          ///< one clause, when mode is kAdd
+  std::vector<std::string> also;     ///< other outputs that are made from the same scores
+  std::vector<std::string> classes;  ///< names that the model knows, or empty
   /// Float outputs to be compared in a proof: `output`, or the value behind it when that holds
   /// labels or maps.
   std::string comparable;
@@ -78,7 +78,7 @@ struct ScoreHead {
 
 /// A comparison of the new model with `correct` applied to the old one, by a real inference engine.
 struct Verification {
-  std::string engine;                    ///< e.g. "ONNX Runtime 1.21.0"
+  std::string engine;  ///< e.g. "ONNX Runtime 1.21.0"
   std::int64_t n_rows = 0;
   std::int64_t n_classes = 0;
   double max_difference = 0;             ///< largest |new - corrected old| over all scores

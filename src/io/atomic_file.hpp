@@ -38,7 +38,7 @@ class AtomicFile {
   void drop_temporary_name();
   [[noreturn]] void fail(int error) const;
 
-  std::string path_;    ///< as the user wrote it
+  std::string path_;  ///< as the user wrote it
   std::string name_;  ///< of the file behind `path_`, in its folder
   int folder_fd_ = -1;
   int fd_ = -1;

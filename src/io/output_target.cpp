@@ -76,8 +76,8 @@ int open_folder_of(const std::string& path) {
         folder));
   }
   if (errno == ENOTDIR) {
-    throw_bad_data(fmt::format("cannot write '{}': '{}' is not a folder; choose another name", path,
-                               folder));
+    throw_bad_data(
+        fmt::format("cannot write '{}': '{}' is not a folder; choose another name", path, folder));
   }
   throw_write_error(path, errno);
 }

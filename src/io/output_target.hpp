@@ -18,8 +18,8 @@ TargetKind target_kind(const std::string& path);
 /// behind a link and the link stays. The file need not exist.
 std::string follow_links(const std::string& path);
 
-/// A descriptor (O_PATH) of the folder that the file behind `path` is to be in; the caller closes it.
-/// Error{kBadData} when `path` names a folder itself, or its folder is missing or none.
+/// A descriptor (O_PATH) of the folder that the file behind `path` is to be in; the caller closes
+/// it. Error{kBadData} when `path` names a folder itself, or its folder is missing or none.
 int open_folder_of(const std::string& path);
 
 /// Error{kBadData} for an errno value met while writing `path`: a full disk, a limit, a closed pipe

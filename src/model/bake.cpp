@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "io/text.hpp"
+#include "model/fold.hpp"
 #include "model/formats.hpp"
 #include "model/hidden_sibling.hpp"
 #include "model/proof.hpp"
@@ -44,7 +45,8 @@ const Format& format_of(const std::string& path) {
 }
 
 bool is_number(const std::string& name) {
-  return !name.empty() && std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); });
+  return !name.empty() &&
+         std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); });
 }
 
 // Labels that are mere numbers say nothing about names.
@@ -54,9 +56,10 @@ void require_same_classes(const ScoreHead& head, const std::vector<std::string>&
     return;
   }
   if (!head.classes.empty() && !classes.empty() && head.classes.size() != classes.size()) {
-    throw_bad_data(fmt::format("{} names {} classes, but the prior names {}; bake with the prior of this "
-                               "model",
-                               io::quote(path), head.classes.size(), classes.size()));
+    throw_bad_data(
+        fmt::format("{} names {} classes, but the prior names {}; bake with the prior of this "
+                    "model",
+                    io::quote(path), head.classes.size(), classes.size()));
   }
   static_cast<void>(
       agree_on_class_names({{io::quote(path), head.classes}, {"the prior", classes}}));
@@ -71,8 +74,9 @@ void require_output_name(const std::string& path, const std::string& out) {
   }
   std::error_code error;
   if (std::filesystem::equivalent(path, out, error)) {
-    throw_bad_data(fmt::format("the output {} is the same file as the input {}; write to another path",
-                               io::quote(out), io::quote(path)));
+    throw_bad_data(
+        fmt::format("the output {} is the same file as the input {}; write to another path",
+                    io::quote(out), io::quote(path)));
   }
 }
 
@@ -86,9 +90,10 @@ ModelFormat model_format(const std::string& path) {
   for (const char* known : {".pt", ".pth", ".ts", ".torchscript"}) {
     if (ending == known) return ModelFormat::kTorchScript;
   }
-  throw_usage(fmt::format("{} is no model by its ending; expected .onnx, .safetensors, or .pt, .pth, "
-                          ".ts, .torchscript (TorchScript)",
-                          io::quote(path)));
+  throw_usage(
+      fmt::format("{} is no model by its ending; expected .onnx, .safetensors, or .pt, .pth, "
+                  ".ts, .torchscript (TorchScript)",
+                  io::quote(path)));
 }
 
 ScoreHead find_scores(const std::string& path, std::int64_t n_classes, const BakeOptions& options) {
@@ -112,11 +117,22 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
     throw_usage("--add-bias is for .safetensors files; an ONNX layer gets a bias by itself");
   }
   if (offset.second_temperature) {
-    throw_usage("this correction adds the scores of a second model (gla), which one model file cannot "
-                "hold; choose another method");
+    throw_usage(
+        "this correction adds the scores of a second model (gla), which one model file cannot "
+        "hold; choose another method");
   }
   const auto classes = static_cast<std::int64_t>(offset.delta.size());
-  require_same_classes(format.find_scores(path, classes, options), options.classes, path);
+  const ScoreHead head = format.find_scores(path, classes, options);
+  require_same_classes(head, options.classes, path);
+  if (head.comparable_kind != OutputKind::kLogits && !model::has_one_factor(offset)) {
+    throw_bad_data(
+        fmt::format("{} gives probabilities, and a scale for each class needs the logits behind "
+                    "them, of which a "
+                    "constant is lost in every row; bake a model without the softmax, or choose a "
+                    "method without "
+                    "scales",
+                    io::quote(path)));
+  }
   BakeRecord complete = record;
   complete.version = kVersion;
   if (out.empty()) {

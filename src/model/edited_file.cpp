@@ -11,8 +11,8 @@ namespace {
 constexpr std::int64_t kPiece = std::int64_t{1} << 20;
 
 void copy(const io::File& file, std::int64_t begin, std::int64_t end, io::OutputStream& out) {
-  std::string piece(static_cast<std::size_t>(std::min(kPiece, std::max(end - begin, std::int64_t{0}))),
-                    '\0');
+  std::string piece(
+      static_cast<std::size_t>(std::min(kPiece, std::max(end - begin, std::int64_t{0}))), '\0');
   while (begin < end) {
     const std::int64_t count = std::min(kPiece, end - begin);
     file.read(begin, piece.data(), count);

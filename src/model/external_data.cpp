@@ -28,9 +28,10 @@ bool lies_in(const fs::path& file, const fs::path& folder) {
 
 [[noreturn]] void refuse(const std::string& model, const std::string& location,
                          std::string_view what) {
-  throw_bad_data(fmt::format("{} keeps weights in {}, {}; only files in the model's own folder are "
-                             "used: save the model with its data beside it",
-                             io::quote(model), io::quote(location), what));
+  throw_bad_data(
+      fmt::format("{} keeps weights in {}, {}; only files in the model's own folder are "
+                  "used: save the model with its data beside it",
+                  io::quote(model), io::quote(location), what));
 }
 
 // Where the model `path`, which need not exist yet, has its data.
@@ -69,7 +70,8 @@ std::map<std::string, std::int64_t> needed_bytes(const OnnxModel& model) {
   std::map<std::string, std::int64_t> needed;
   for (const OnnxTensor& tensor : model.external) {
     std::int64_t& bytes = needed[tensor.location];
-    bytes = std::max(bytes, tensor.external_offset + std::max<std::int64_t>(tensor.external_length, 0));
+    bytes =
+        std::max(bytes, tensor.external_offset + std::max<std::int64_t>(tensor.external_length, 0));
   }
   return needed;
 }
@@ -108,22 +110,25 @@ void require_external_data_beside(const OnnxModel& model, const std::string& out
     const fs::path here = folder_of(model.path) / location;
     std::error_code error;
     if (fs::equivalent(out, here, error) || fs::equivalent(out, there, error)) {
-      throw_bad_data(fmt::format("the output {} is the file with the weights of {}; write elsewhere",
-                                 io::quote(out), io::quote(model.path)));
+      throw_bad_data(
+          fmt::format("the output {} is the file with the weights of {}; write elsewhere",
+                      io::quote(out), io::quote(model.path)));
     }
     if (fs::exists(there, error)) {
       static_cast<void>(data_file(out, location));
       if (same_content(here, there)) continue;
-      throw_bad_data(fmt::format(
-          "{} keeps weights in {}, and the file of that name beside {} holds others; write the output "
-          "to another folder",
-          io::quote(model.path), io::quote(location), io::quote(out)));
+      throw_bad_data(
+          fmt::format("{} keeps weights in {}, and the file of that name beside {} holds others; "
+                      "write the output "
+                      "to another folder",
+                      io::quote(model.path), io::quote(location), io::quote(out)));
     }
-    throw_bad_data(fmt::format(
-        "{} keeps weights in {}, which {} would look for in its own folder; write the output beside "
-        "the model, or first: cp {} {}",
-        io::quote(model.path), io::quote(location), io::quote(out), io::shell_word(here.string()),
-        io::shell_word(there.string())));
+    throw_bad_data(
+        fmt::format("{} keeps weights in {}, which {} would look for in its own folder; write the "
+                    "output beside "
+                    "the model, or first: cp {} {}",
+                    io::quote(model.path), io::quote(location), io::quote(out),
+                    io::shell_word(here.string()), io::shell_word(there.string())));
   }
 }
 

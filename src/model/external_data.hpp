@@ -9,8 +9,8 @@ struct OnnxModel;
 struct OnnxTensor;
 
 /// Every file that the model keeps weights in lies in its folder, is there and is long enough.
-/// Error{kBadData} otherwise; absolute names, ".." and links that lead out of the folder are refused.
-/// One look at each file.
+/// Error{kBadData} otherwise; absolute names, ".." and links that lead out of the folder are
+/// refused. One look at each file.
 void check_external_data(const OnnxModel& model);
 
 /// The bytes of a tensor that lie in another file. Error when there are more than `most`.

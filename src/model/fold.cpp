@@ -40,8 +40,7 @@ void append(Rounded& out, double exact, DType dtype) {
   }
   if (!std::isfinite(exact)) return;  // a masked class
   const double written = load_element(
-      out.bytes.data(), dtype,
-      static_cast<std::int64_t>(out.bytes.size() / item_size(dtype)) - 1);
+      out.bytes.data(), dtype, static_cast<std::int64_t>(out.bytes.size() / item_size(dtype)) - 1);
   out.rounding = std::max(out.rounding, std::abs(written - exact));
 }
 

@@ -21,9 +21,9 @@ bool only_shifts(const LogOffset& offset);
 /// The same factor for all classes.
 bool has_one_factor(const LogOffset& offset);
 
-/// bias' = factor * bias + delta / divisor, from `classes` stored elements of `dtype` (null: zeros),
-/// each rounded once. An element that takes no offset and factor 1 keeps its bits. `divisor` is what
-/// the layer multiplies its bias with (Gemm's beta).
+/// bias' = factor * bias + delta / divisor, from `classes` stored elements of `dtype` (null:
+/// zeros), each rounded once. An element that takes no offset and factor 1 keeps its bits.
+/// `divisor` is what the layer multiplies its bias with (Gemm's beta).
 Rounded fold_bias(const void* bias, DType dtype, const LogOffset& offset, double divisor = 1);
 
 /// Elements [first, first + count) of a weight [C, d] (`class_last`: [d, C]) times the factor of

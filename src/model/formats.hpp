@@ -8,8 +8,8 @@
 #include "p2p/bake.hpp"
 
 /// What each model format can do; bake.cpp chooses among them. The contract of each function is
-/// that of its namesake in p2p/bake.hpp. `out` is a hidden name in the folder of the output, written
-/// completely or not at all.
+/// that of its namesake in p2p/bake.hpp. `out` is a hidden name in the folder of the output,
+/// written completely or not at all.
 namespace p2p::model {
 
 /// What was done: where, the completed record, and the rounding.

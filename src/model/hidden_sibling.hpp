@@ -7,8 +7,8 @@
 
 namespace p2p::model {
 
-/// A hidden name in the folder of an output, for a file that is checked before it is published. Gone
-/// with this object, or by a signal, unless published.
+/// A hidden name in the folder of an output, for a file that is checked before it is published.
+/// Gone with this object, or by a signal, unless published.
 class HiddenSibling {
  public:
   /// Error when `out` is no place for a file.
@@ -18,8 +18,8 @@ class HiddenSibling {
   HiddenSibling& operator=(const HiddenSibling&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Gives the file the permissions of `model`, less the umask, and renames it to the output, over what
-  /// was there.
+  /// Gives the file the permissions of `model`, less the umask, and renames it to the output, over
+  /// what was there.
   void publish_like(const std::string& model);
 
  private:

@@ -40,8 +40,9 @@ struct Change {
   }
   // Elements of an initializer; what is not the bias keeps its bytes.
   void set_initializer(const OnnxTensor& tensor, const std::string& bytes) {
-    undo["initializers"].push_back(
-        {{"name", tensor.name}, {"field", original(tensor.field)}, {"sha256", io::sha256_hex(bytes)}});
+    undo["initializers"].push_back({{"name", tensor.name},
+                                    {"field", original(tensor.field)},
+                                    {"sha256", io::sha256_hex(bytes)}});
     edits.replace(tensor.field, bytes_field(5, with_raw_data(model, tensor, bytes)));
   }
   // `output` is the node's first output afterwards.
@@ -60,11 +61,11 @@ struct Change {
     rounding = std::max(rounding, values.rounding);
     const std::string tensor = make_tensor(name, dtype, dims, values.bytes);
     if (model.ir_version >= kFirstConstantInInitializers) {
-      undo["added_initializers"].push_back({{"name", name}, {"sha256", io::sha256_hex(values.bytes)}});
+      undo["added_initializers"].push_back(
+          {{"name", name}, {"sha256", io::sha256_hex(values.bytes)}});
       edits.insert_initializer(tensor);
     } else {
-      add_node(at, make_node({}, name, name, "Constant", tensor_attribute("value", tensor)),
-               name);
+      add_node(at, make_node({}, name, name, "Constant", tensor_attribute("value", tensor)), name);
     }
   }
 };
@@ -110,8 +111,8 @@ std::string changed_layer(const OnnxModel& model, const OnnxNode& node, double f
       appended);
 }
 
-// Gemm: (alpha f) A B + beta (f bias + delta / beta), with a new bias where there was none; the same
-// without alpha and beta for Add and Conv.
+// Gemm: (alpha f) A B + beta (f bias + delta / beta), with a new bias where there was none; the
+// same without alpha and beta for Add and Conv.
 void fold_into_layer(Change& change, const OnnxHead& head, const LogOffset& offset) {
   const OnnxModel& model = change.model;
   const OnnxNode& node = model.nodes[head.node];
@@ -185,12 +186,11 @@ void add_after(Change& change, const OnnxHead& head, const LogOffset& offset) {
       factors[static_cast<std::size_t>(c)] = factor(offset, c);
     }
     const std::string name = unused_name(model, "prior2posterior/factor");
-    const std::string scaled =
-        shifts ? unused_name(model, head.logits + "_scaled") : head.logits;
+    const std::string scaled = shifts ? unused_name(model, head.logits + "_scaled") : head.logits;
     change.add_constant(maker.field.end, name, head.dtype, dims, stored(factors, head.dtype));
-    change.add_node(maker.field.end,
-                    make_node({value, name}, scaled, unused_name(model, "prior2posterior/Mul"), "Mul"),
-                    scaled);
+    change.add_node(
+        maker.field.end,
+        make_node({value, name}, scaled, unused_name(model, "prior2posterior/Mul"), "Mul"), scaled);
     value = scaled;
   }
   if (!shifts) return;
@@ -220,9 +220,10 @@ std::string why_not_fold(const OnnxModel& model, const OnnxHead& head, const Log
 void require_add_possible(const OnnxModel& model, const OnnxHead& head, const LogOffset* offset) {
   const std::string file = io::quote(model.path);
   if (is_intercepts(head)) {
-    throw_usage(fmt::format("--mode add: {} of {} makes labels and probabilities at once, so only its "
-                            "intercepts can take the correction; use --mode fold",
-                            model.nodes[head.node].words(), file));
+    throw_usage(
+        fmt::format("--mode add: {} of {} makes labels and probabilities at once, so only its "
+                    "intercepts can take the correction; use --mode fold",
+                    model.nodes[head.node].words(), file));
   }
   const std::int64_t needed = head.dtype == DType::kBF16 ? 13 : 7;
   if (model.opset < needed) {
@@ -237,7 +238,8 @@ BakeMode mode_for(const OnnxModel& model, const OnnxHead& head, const LogOffset*
                   BakeMode wanted) {
   const std::string reason = why_not_fold(model, head, offset);
   if (wanted == BakeMode::kFold && !reason.empty()) {
-    throw_usage(fmt::format("--mode fold: {} in {}; use --mode add", reason, io::quote(model.path)));
+    throw_usage(
+        fmt::format("--mode fold: {} in {}; use --mode add", reason, io::quote(model.path)));
   }
   if (wanted != BakeMode::kAdd && reason.empty()) return BakeMode::kFold;
   require_add_possible(model, head, offset);
@@ -297,13 +299,8 @@ Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeReco
   refuse_baking_twice(records, options.again, path);
   const auto classes = static_cast<std::int64_t>(offset.delta.size());
   const OnnxHead found = find_onnx_head(model, classes, options);
-  if (found.site == FoldSite::kLogisticIntercepts && !has_one_factor(offset)) {
-    throw_bad_data(fmt::format("{} of {} has one score for both classes, so they cannot have scales of "
-                               "their own; choose a method without scales",
-                               model.nodes[found.node].words(), io::quote(path)));
-  }
-  Baked baked{described(model, found, &offset, mode_for(model, found, &offset, options.mode)), record,
-              0};
+  Baked baked{described(model, found, &offset, mode_for(model, found, &offset, options.mode)),
+              record, 0};
   baked.head.n_classes = classes;
   baked.record.mode = baked.head.mode;
 
@@ -320,10 +317,10 @@ Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeReco
   }
   baked.rounding = change.rounding;
   if (std::isinf(baked.rounding)) {
-    throw_bad_data(fmt::format("a corrected number of {} in {} is beyond the largest {}; use a method "
-                               "without a temperature, or a model of wider numbers",
-                               io::quote(baked.record.where), io::quote(path),
-                               dtype_name(baked.head.dtype)));
+    throw_bad_data(
+        fmt::format("a corrected number of {} in {} is beyond the largest {}; use a method "
+                    "without a temperature, or a model of wider numbers",
+                    io::quote(baked.record.where), io::quote(path), dtype_name(baked.head.dtype)));
   }
   records.push_back({baked.record, std::move(change.undo)});
   if (out.empty()) return baked;

@@ -117,8 +117,8 @@ std::string make_node(const std::vector<std::string>& inputs, const std::string&
                       const std::string& attribute_message) {
   std::string message;
   for (const std::string& input : inputs) message += bytes_field(kNodeInput, input);
-  message += bytes_field(kNodeOutput, output) + bytes_field(kNodeName, name) +
-             bytes_field(kNodeOp, op);
+  message +=
+      bytes_field(kNodeOutput, output) + bytes_field(kNodeName, name) + bytes_field(kNodeOp, op);
   if (!attribute_message.empty()) message += bytes_field(kNodeAttribute, attribute_message);
   return message;
 }

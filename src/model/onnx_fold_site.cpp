@@ -26,10 +26,11 @@ void refuse_misfit(const OnnxModel& model, const OnnxNode& node, const OnnxTenso
   if (classes == 0 || bias.dims.empty() || bias.dims.back() == 1 || bias.dims.back() == classes) {
     return;
   }
-  throw_bad_data(fmt::format("the bias {} of {} in {} has shape {}, which fits no row of {} classes; "
-                             "export the model again",
-                             io::quote(bias.name), node.words(), io::quote(model.path),
-                             io::shape_text(bias.dims), classes));
+  throw_bad_data(
+      fmt::format("the bias {} of {} in {} has shape {}, which fits no row of {} classes; "
+                  "export the model again",
+                  io::quote(bias.name), node.words(), io::quote(model.path),
+                  io::shape_text(bias.dims), classes));
 }
 
 // Takes the constant `name` for a bias when nothing else uses it; else says why not.
@@ -59,7 +60,8 @@ bool take_bias(const OnnxModel& model, const OnnxNode& node, const std::string& 
 
 std::int64_t axis_of_weight(const OnnxModel& model, const OnnxNode& node, std::size_t input,
                             std::size_t axis) {
-  const auto weight = input < node.inputs.size() ? model.constant(node.inputs[input]) : std::nullopt;
+  const auto weight =
+      input < node.inputs.size() ? model.constant(node.inputs[input]) : std::nullopt;
   return weight && axis < weight->dims.size() ? weight->dims[axis] : 0;
 }
 
@@ -202,7 +204,8 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
     }
     const std::string& before = node.inputs.front();
     if (model.times_used(before) != 1) {
-      head.why_not_fold = fmt::format("{} is used {} times", io::quote(before), model.times_used(before));
+      head.why_not_fold =
+          fmt::format("{} is used {} times", io::quote(before), model.times_used(before));
       return;
     }
     if (!keeps_values(node)) reshapes.push_back(&node);
@@ -239,9 +242,10 @@ void find_intercepts(const OnnxModel& model, const OnnxNode& node, OnnxHead& hea
     head.site = FoldSite::kLogisticIntercepts;
     head.comparable_kind = OutputKind::kProbs;
   } else {
-    problem = fmt::format("{} scores {} classes by {} each (one against the rest), which an offset "
-                          "cannot correct; train it with a softmax (multinomial)",
-                          node.words(), count, kind);
+    problem = fmt::format(
+        "{} scores {} classes by {} each (one against the rest), which an offset "
+        "cannot correct; train it with a softmax (multinomial)",
+        node.words(), count, kind);
   }
 }
 
@@ -249,7 +253,8 @@ std::int32_t value_type(const OnnxModel& model, const std::string& value) {
   std::string at = value;
   for (int step = 0; step < kDeepestTypeSearch; ++step) {
     const OnnxValue* stated = model.find_value(at);
-    if (stated != nullptr && stated->is_tensor && stated->type != kOnnxUndefined) return stated->type;
+    if (stated != nullptr && stated->is_tensor && stated->type != kOnnxUndefined)
+      return stated->type;
     if (const auto tensor = model.constant(at)) return tensor->type;
     const OnnxNode* node = model.maker(at);
     if (node == nullptr || node->inputs.empty()) return kOnnxUndefined;

@@ -7,8 +7,8 @@
 namespace p2p::model {
 
 /// Fills in where the logits of `head` can take an offset at no cost, or why nowhere: back from the
-/// logits through operators that only reshape or average positions, as long as nothing else looks at
-/// what lies between, to a bias with one element a class that is used once.
+/// logits through operators that only reshape or average positions, as long as nothing else looks
+/// at what lies between, to a bias with one element a class that is used once.
 void find_fold_site(const OnnxModel& model, OnnxHead& head);
 
 /// The same for a LinearClassifier of scikit-learn, whose intercepts are an attribute. `problem`:

@@ -20,18 +20,40 @@ constexpr std::int64_t kLongestClassList = std::int64_t{16} << 20;
 
 // Operators whose results may be logits. A softmax spelt out, or probabilities put together from
 // parts, end in others.
-constexpr std::array<std::string_view, 27> kMakesLogits = {
-    "Gemm", "MatMul", "Conv", "ConvTranspose", "Einsum", "Add", "Sub", "Mul", "Div", "Neg", "Sum",
-    "BatchNormalization", "DequantizeLinear", "Relu", "LeakyRelu", "GlobalAveragePool",
-    "GlobalMaxPool", "AveragePool", "MaxPool", "ReduceMean", "ReduceMax", "ReduceSum", "Gather",
-    "Slice", "Transpose", "Resize", "Where"};
+constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
+                                                           "MatMul",
+                                                           "Conv",
+                                                           "ConvTranspose",
+                                                           "Einsum",
+                                                           "Add",
+                                                           "Sub",
+                                                           "Mul",
+                                                           "Div",
+                                                           "Neg",
+                                                           "Sum",
+                                                           "BatchNormalization",
+                                                           "DequantizeLinear",
+                                                           "Relu",
+                                                           "LeakyRelu",
+                                                           "GlobalAveragePool",
+                                                           "GlobalMaxPool",
+                                                           "AveragePool",
+                                                           "MaxPool",
+                                                           "ReduceMean",
+                                                           "ReduceMax",
+                                                           "ReduceSum",
+                                                           "Gather",
+                                                           "Slice",
+                                                           "Transpose",
+                                                           "Resize",
+                                                           "Where"};
 
 // Layers with weights: what lies before them cannot make probabilities of what lies behind.
 constexpr std::array<std::string_view, 9> kLayers = {
-    "Gemm", "MatMul", "Conv", "ConvTranspose", "Einsum", "MatMulInteger", "ConvInteger",
-    "QLinearMatMul", "QLinearConv"};
-constexpr std::array<std::string_view, 5> kMakesProbabilities = {"Sigmoid", "HardSigmoid", "Softmax",
-                                                                 "LogSoftmax", "Exp"};
+    "Gemm",          "MatMul",      "Conv",          "ConvTranspose", "Einsum",
+    "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv"};
+constexpr std::array<std::string_view, 5> kMakesProbabilities = {"Sigmoid", "HardSigmoid",
+                                                                 "Softmax", "LogSoftmax", "Exp"};
 
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& ops, const OnnxNode& node) {
@@ -76,38 +98,44 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
 // Why the value that `node` makes cannot be logits; empty when it can.
 std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
   if (std::ranges::find(model.functions, node.domain + "." + node.op) != model.functions.end()) {
-    return fmt::format("{} is a function of the model's own; inline its functions first "
-                       "(onnx.inliner.inline_local_functions), or name the logits by --tensor",
-                       article(node));
+    return fmt::format(
+        "{} is a function of the model's own; inline its functions first "
+        "(onnx.inliner.inline_local_functions), or name the logits by --tensor",
+        article(node));
   }
   if (node.domain == "ai.onnx.ml") {
-    return fmt::format("{} makes probabilities by itself, there is no logit to shift; correct its "
-                       "scores with p2p correct",
-                       article(node));
+    return fmt::format(
+        "{} makes probabilities by itself, there is no logit to shift; correct its "
+        "scores with p2p correct",
+        article(node));
   }
   if (!node.domain.empty()) {
-    return fmt::format("{} is a custom operator, whose result need not be logits; name the logits by "
-                       "--tensor",
-                       article(node));
+    return fmt::format(
+        "{} is a custom operator, whose result need not be logits; name the logits by "
+        "--tensor",
+        article(node));
   }
   if (node.op == "Sigmoid" || node.op == "HardSigmoid") {
-    return fmt::format("{} scores each class by itself (several labels a row), which has no prior "
-                       "over classes to divide out",
-                       article(node));
+    return fmt::format(
+        "{} scores each class by itself (several labels a row), which has no prior "
+        "over classes to divide out",
+        article(node));
   }
   if (!is_one_of(kMakesLogits, node)) {
     return fmt::format("{} need not make logits; if they are in the model, name them by --tensor",
                        article(node));
   }
   if (const OnnxNode* maker = probabilities_behind(model, node)) {
-    return fmt::format("{} computes with the probabilities of {}; if the logits are in the model, name "
-                       "them by --tensor",
-                       article(node), article(*maker));
+    return fmt::format(
+        "{} computes with the probabilities of {}; if the logits are in the model, name "
+        "them by --tensor",
+        article(node), article(*maker));
   }
   if (node.op == "Div" && node.inputs.size() == 2 && !model.constant(node.inputs[1])) {
-    return fmt::format("{} divides by something computed, maybe a softmax spelt out; name the logits "
-                       "by --tensor",
-                       article(node));
+    return fmt::format(
+        "{} divides by something computed, maybe a softmax spelt out; name the logits "
+        "by --tensor",
+        article(node));
   }
   return "";
 }
@@ -263,7 +291,8 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
   }
   if (good.empty()) {
     throw_bad_data(fmt::format(
-        "no output of {} has {}; it has {}: say which holds the scores with --output-name, or which "
+        "no output of {} has {}; it has {}: say which holds the scores with --output-name, or "
+        "which "
         "value holds the logits with --tensor",
         file, n_classes == 0 ? "scores of classes" : fmt::format("{} scores a row", n_classes),
         outputs_text(model)));
@@ -271,9 +300,9 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
   std::ranges::stable_sort(good, {}, [](const Trace& t) { return t.head.output_kind; });
   for (const Trace& other : good) {
     if (other.head.logits == good.front().head.logits) continue;
-    throw_bad_data(fmt::format(
-        "{} outputs of {} could hold the scores ({}); say which with --output-name", good.size(),
-        file, outputs_text(model)));
+    throw_bad_data(
+        fmt::format("{} outputs of {} could hold the scores ({}); say which with --output-name",
+                    good.size(), file, outputs_text(model)));
   }
   return good.front().head;
 }
@@ -288,9 +317,10 @@ OnnxHead named_output(const OnnxModel& model, const std::string& name) {
 
 OnnxHead named_logits(const OnnxModel& model, const std::string& value) {
   if (model.maker(value) == nullptr) {
-    throw_bad_data(fmt::format("no node of {} makes the value {}; --tensor names the one that holds "
-                               "the logits (netron shows the names)",
-                               io::quote(model.path), io::quote(value)));
+    throw_bad_data(
+        fmt::format("no node of {} makes the value {}; --tensor names the one that holds "
+                    "the logits (netron shows the names)",
+                    io::quote(model.path), io::quote(value)));
   }
   for (const OnnxValue& output : model.outputs) {
     const Trace found = trace(model, output.name);
@@ -354,18 +384,20 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
   }
   const std::int64_t classes = n_classes != 0 ? n_classes : head.n_classes;
   if (head.bias && classes != 0 && head.bias->elements() != classes) {
-    throw_bad_data(fmt::format("the bias {} of {} has shape {}, but there are {} classes; export the "
-                               "model again",
-                               io::quote(head.bias->name), io::quote(model.path),
-                               io::shape_text(head.bias->dims), classes));
+    throw_bad_data(
+        fmt::format("the bias {} of {} has shape {}, but there are {} classes; export the "
+                    "model again",
+                    io::quote(head.bias->name), io::quote(model.path),
+                    io::shape_text(head.bias->dims), classes));
   }
   const auto dtype = score_type(value_type(model, head.logits));
   if (head.site != FoldSite::kIntercepts && head.site != FoldSite::kLogisticIntercepts) {
     if (!dtype) {
-      throw_bad_data(fmt::format(
-          "the element type of {} in {} is not stated and no float that an offset could be added to; "
-          "run onnx.shape_inference on the model first",
-          io::quote(head.logits), io::quote(model.path)));
+      throw_bad_data(
+          fmt::format("the element type of {} in {} is not stated and no float that an offset "
+                      "could be added to; "
+                      "run onnx.shape_inference on the model first",
+                      io::quote(head.logits), io::quote(model.path)));
     }
     head.dtype = *dtype;
   }

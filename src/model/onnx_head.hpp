@@ -12,10 +12,10 @@ namespace p2p::model {
 
 /// What takes the offset in fold mode.
 enum class FoldSite : std::uint8_t {
-  kNone,       ///< nothing does
-  kBias,       ///< a constant with one element for each class, used once
-  kNewBias,    ///< Gemm or Conv without a bias gets one
-  kIntercepts,  ///< attribute of LinearClassifier
+  kNone,                ///< nothing does
+  kBias,                ///< a constant with one element for each class, used once
+  kNewBias,             ///< Gemm or Conv without a bias gets one
+  kIntercepts,          ///< attribute of LinearClassifier
   kLogisticIntercepts,  ///< the same for two classes: sigmoid(-z), sigmoid(z)
 };
 
@@ -23,7 +23,7 @@ enum class FoldSite : std::uint8_t {
 struct OnnxHead {
   std::string output;  ///< of the graph
   OutputKind output_kind = OutputKind::kLogits;
-  std::string logits;  ///< the value that the correction acts on
+  std::string logits;      ///< the value that the correction acts on
   std::string comparable;  ///< as in ScoreHead
   OutputKind comparable_kind = OutputKind::kLogits;
   std::int64_t n_classes = 0;  ///< 0: unknown
@@ -31,17 +31,17 @@ struct OnnxHead {
   std::int64_t trailing = 0;   ///< axes of `logits` behind the class axis, all of size 1
 
   FoldSite site = FoldSite::kNone;
-  std::size_t node = 0;       ///< the node that adds the bias, or makes the logits
+  std::size_t node = 0;            ///< the node that adds the bias, or makes the logits
   std::optional<OnnxTensor> bias;  ///< kBias
   std::string bias_maker;          ///< kBias: the Constant node that holds it, as its output
-  double beta = 1;            ///< what the node multiplies its bias with
-  bool can_scale = false;     ///< one factor for all classes costs nothing in this node
-  std::string why_not_fold;   ///< kNone
+  double beta = 1;                 ///< what the node multiplies its bias with
+  bool can_scale = false;          ///< one factor for all classes costs nothing in this node
+  std::string why_not_fold;        ///< kNone
 };
 
-/// The head behind the output that `options` name, or the only one with `n_classes` scores a row (0: any
-/// number). Error{kBadData} with the reason when there is none, several or one that no offset can
-/// correct (sigmoid, custom operators, trees, ...). O(nodes).
+/// The head behind the output that `options` name, or the only one with `n_classes` scores a row
+/// (0: any number). Error{kBadData} with the reason when there is none, several or one that no
+/// offset can correct (sigmoid, custom operators, trees, ...). O(nodes).
 OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes, const BakeOptions& options);
 
 /// Outputs of the graph that are made from `value`.

@@ -29,7 +29,7 @@ OnnxValue read_value(WireFile& wire, Span message);
 
 /// What graphs and tensors inside attributes refer to.
 struct Mentions {
-  std::vector<std::string> names;     ///< each may come from the graph around
+  std::vector<std::string> names;    ///< each may come from the graph around
   std::vector<OnnxTensor> external;  ///< tensors whose data lie in other files
 };
 
@@ -253,7 +253,8 @@ void read_model(OnnxModel& model) {
   FieldReader fields(wire, {0, wire.file().size()});
   for (Field field; fields.next(field);) {
     if (field.number == 1) model.ir_version = static_cast<std::int64_t>(field.varint);
-    if (field.number != 7 && field.number != 8 && field.number != 14 && field.number != 25) continue;
+    if (field.number != 7 && field.number != 8 && field.number != 14 && field.number != 25)
+      continue;
     expect_message(wire, field);
     if (field.number == 8) read_opset(model, field.value);
     if (field.number == 14) read_metadata(model, field);
@@ -272,7 +273,7 @@ void read_model(OnnxModel& model) {
 }
 
 // Bytes of one element of the types 1 to 16 (FLOAT to BFLOAT16); 0 where they vary.
-constexpr std::array<std::int64_t, 17> kElementSize = {0, 4, 1, 1, 2, 2, 4, 8, 0,
+constexpr std::array<std::int64_t, 17> kElementSize = {0, 4, 1, 1, 2, 2, 4,  8, 0,
                                                        1, 2, 8, 4, 8, 8, 16, 2};
 
 void refuse_misfits(const OnnxModel& model) {
@@ -284,7 +285,8 @@ void refuse_misfits(const OnnxModel& model) {
     const std::int64_t elements = tensor.elements();
     if (elements >= 0 && found % size == 0 && found / size == elements) continue;
     throw_bad_data(fmt::format(
-        "the tensor {} of {} holds {} bytes, which do not fit {} bytes an element and shape {}; export "
+        "the tensor {} of {} holds {} bytes, which do not fit {} bytes an element and shape {}; "
+        "export "
         "the model again",
         io::quote(tensor.name), io::quote(model.path), found, size, io::shape_text(tensor.dims)));
   }
@@ -374,7 +376,8 @@ void refuse_cycles(const OnnxModel& model) {
       for (const std::string& name : *names) {
         const auto made = model.producer.find(name);
         // Graphs in a node may make a value of the same name as the node does.
-        if (made == model.producer.end() || (names != &model.nodes[i].inputs && made->second == i)) {
+        if (made == model.producer.end() ||
+            (names != &model.nodes[i].inputs && made->second == i)) {
           continue;
         }
         followers[made->second].push_back(i);
@@ -396,9 +399,10 @@ void refuse_cycles(const OnnxModel& model) {
   }
   if (done == model.nodes.size()) return;
   const auto stuck = std::ranges::find_if(missing, [](std::size_t count) { return count > 0; });
-  throw_bad_data(fmt::format(
-      "the graph of {} has a cycle through {}, so it computes nothing; export it again",
-      io::quote(model.path), model.nodes[static_cast<std::size_t>(stuck - missing.begin())].words()));
+  throw_bad_data(
+      fmt::format("the graph of {} has a cycle through {}, so it computes nothing; export it again",
+                  io::quote(model.path),
+                  model.nodes[static_cast<std::size_t>(stuck - missing.begin())].words()));
 }
 
 }  // namespace

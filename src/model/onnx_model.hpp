@@ -38,8 +38,8 @@ struct OnnxTensor {
   bool external = false;
   std::string location;  ///< of external data, relative to the model's folder
   std::int64_t external_offset = 0;
-  std::int64_t external_length = -1;  ///< -1: to the end of the file
-  std::int64_t raw_length = -1;       ///< bytes of raw_data; -1: not stored so
+  std::int64_t external_length = -1;            ///< -1: to the end of the file
+  std::int64_t raw_length = -1;                 ///< bytes of raw_data; -1: not stored so
   [[nodiscard]] std::int64_t elements() const;  ///< of the dims, checked when read
 };
 
@@ -58,15 +58,15 @@ struct OnnxNode {
 struct OnnxValue {
   std::string name;
   bool is_tensor = false;
-  std::int32_t type = kOnnxUndefined;             ///< of the elements of a tensor
-  std::optional<std::vector<std::int64_t>> shape; ///< -1: not fixed; empty: not even the rank
+  std::int32_t type = kOnnxUndefined;              ///< of the elements of a tensor
+  std::optional<std::vector<std::int64_t>> shape;  ///< -1: not fixed; empty: not even the rank
 };
 
 struct OnnxAttribute {
   Span field;  ///< in the node
   float f = 0;
   std::int64_t i = 0;
-  std::string s;                         ///< read only where it is short
+  std::string s;  ///< read only where it is short
   std::vector<std::int64_t> ints;
   std::vector<float> floats;
   std::vector<std::string> strings;
@@ -86,8 +86,8 @@ struct OnnxModel {
     Span field, value;
   };
   std::map<std::string, Metadata> metadata;  ///< by key
-  std::vector<std::string> functions;  ///< "domain.name" of model-local functions
-  std::vector<OnnxTensor> external;    ///< all tensors whose data lie in other files
+  std::vector<std::string> functions;        ///< "domain.name" of model-local functions
+  std::vector<OnnxTensor> external;          ///< all tensors whose data lie in other files
 
   std::unordered_map<std::string, std::size_t> producer;     ///< value -> node
   std::unordered_map<std::string, std::size_t> initializer;  ///< name -> initializer
@@ -119,7 +119,8 @@ inline constexpr std::size_t kMostOnnxItems = 1'000'000;
 inline constexpr int kDeepestGraph = 32;
 
 /// Error{kBadData}: no protocol buffer, no graph, two of them, a cycle, a value made twice, an
-/// initializer whose bytes do not fit its shape, external data that lies outside the model's folder, does not exist or is too short. O(structure).
+/// initializer whose bytes do not fit its shape, external data that lies outside the model's
+/// folder, does not exist or is too short. O(structure).
 OnnxModel load_onnx(const std::string& path);
 
 /// A tensor of a message of the wire format. `field` is left alone.

@@ -68,10 +68,11 @@ std::string tensor_bytes(const OnnxModel& model, const OnnxTensor& tensor) {
   const auto expected =
       io::checked_multiply(tensor.elements(), static_cast<std::int64_t>(item_size(*dtype)));
   if (tensor.elements() < 0 || !expected || *expected != static_cast<std::int64_t>(bytes.size())) {
-    throw_bad_data(fmt::format(
-        "the tensor {} of {} holds {} bytes, which do not fit {} of shape {}; export the model again",
-        io::quote(tensor.name), io::quote(model.path), bytes.size(), dtype_name(*dtype),
-        io::shape_text(tensor.dims)));
+    throw_bad_data(
+        fmt::format("the tensor {} of {} holds {} bytes, which do not fit {} of shape {}; export "
+                    "the model again",
+                    io::quote(tensor.name), io::quote(model.path), bytes.size(), dtype_name(*dtype),
+                    io::shape_text(tensor.dims)));
   }
   return bytes;
 }

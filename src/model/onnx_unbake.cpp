@@ -20,9 +20,10 @@ constexpr std::int64_t kLargestNode = std::int64_t{1} << 30;
 
 [[noreturn]] void changed_since(const OnnxModel& model, std::string_view what,
                                 const std::string& name) {
-  throw_bad_data(fmt::format("{} {} of {} is not what was baked: another program changed or removed "
-                             "it; go back to the original model",
-                             what, io::quote(name), io::quote(model.path)));
+  throw_bad_data(
+      fmt::format("{} {} of {} is not what was baked: another program changed or removed "
+                  "it; go back to the original model",
+                  what, io::quote(name), io::quote(model.path)));
 }
 
 std::string decoded(const OnnxModel& model, const Json& text) {
@@ -75,8 +76,8 @@ std::vector<Edit> undo_newest(const OnnxModel& model, std::vector<StoredRecord> 
   for (const Json& entry : undo.at("added_nodes")) {
     edits.replace(baked_node(model, entry).field, "");
   }
-  std::vector<Edit> all =
-      edits.finish(std::clamp<std::int64_t>(undo.at("graph_length_width").get<std::int64_t>(), 1, 10));
+  std::vector<Edit> all = edits.finish(
+      std::clamp<std::int64_t>(undo.at("graph_length_width").get<std::int64_t>(), 1, 10));
   records.pop_back();
   refuse_overlaps(all, model.path);
   all.push_back(metadata_edit(model, kRecordKey, records.empty() ? "" : write_records(records)));

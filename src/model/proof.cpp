@@ -4,9 +4,9 @@
 
 #include <memory>
 
+#include "engine/run_model.hpp"
 #include "io/temporary_folder.hpp"
 #include "io/text.hpp"
-#include "model/engine.hpp"
 #include "model/hidden_sibling.hpp"
 #include "model/onnx_edit.hpp"
 #include "model/onnx_fold_site.hpp"
@@ -41,9 +41,10 @@ void refuse_probabilities(const std::string& scores, const ScoreHead& head) {
   ScoreSet set = open_scores({scores}, {.class_axis = -1});
   const ScoreKind kind = detect_kind(set);
   if (kind == ScoreKind::kLogits) return;
-  throw_bad_data(fmt::format("{} was taken for logits, but the model's own scores on these inputs are "
-                             "{}; name the value with the logits by --tensor",
-                             io::quote(head.comparable), kind_name(kind)));
+  throw_bad_data(
+      fmt::format("{} was taken for logits, but the model's own scores on these inputs are "
+                  "{}; name the value with the logits by --tensor",
+                  io::quote(head.comparable), kind_name(kind)));
 }
 
 }  // namespace
@@ -56,15 +57,16 @@ Verification prove(const std::string& before, const std::string& after, const st
   const std::string new_labels = folder.path("labels.npy");
   const ShownModel shown_before(before, out, head);
   const ShownModel shown_after(after, out, head);
-  const std::string engine = run_model(head.format, shown_before.path(), options.inputs,
-                                       {head.comparable}, {old_scores}, options.threads);
+  const std::string ran_by = engine::run_model(head.format, shown_before.path(), options.inputs,
+                                               {head.comparable}, {old_scores}, options.threads);
   refuse_probabilities(old_scores, head);
-  run_model(head.format, shown_after.path(), options.inputs, {head.comparable}, {new_scores},
-            options.threads);
+  engine::run_model(head.format, shown_after.path(), options.inputs, {head.comparable},
+                    {new_scores}, options.threads);
   Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
-                                            head.dtype, offset, options, engine);
+                                            head.dtype, offset, options, ran_by);
   if (head.output_kind == OutputKind::kLabels) {
-    run_model(head.format, after, options.inputs, {head.output}, {new_labels}, options.threads);
+    engine::run_model(head.format, after, options.inputs, {head.output}, {new_labels},
+                      options.threads);
     verification.differing_decisions = count_differing_labels(
         old_scores, new_labels, head.comparable_kind, head.dtype, offset, options);
   }

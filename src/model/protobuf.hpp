@@ -26,9 +26,9 @@ struct Span {
 struct Field {
   std::uint32_t number = 0;
   WireType type = WireType::kVarint;
-  Span whole;               ///< from the tag on
-  Span value;               ///< what stands behind tag and length
-  std::uint64_t varint = 0; ///< of kVarint
+  Span whole;                ///< from the tag on
+  Span value;                ///< what stands behind tag and length
+  std::uint64_t varint = 0;  ///< of kVarint
 };
 
 /// A file read through one small window.
@@ -59,7 +59,8 @@ class WireFile {
 /// The fields of the message that fills a span, in order. Error when lengths or tags do not fit.
 class FieldReader {
  public:
-  FieldReader(WireFile& file, Span message) : file_(file), position_(message.begin), end_(message.end) {}
+  FieldReader(WireFile& file, Span message)
+      : file_(file), position_(message.begin), end_(message.end) {}
   /// False behind the last field.
   bool next(Field& field);
 

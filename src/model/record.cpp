@@ -53,7 +53,8 @@ std::vector<StoredRecord> parse_records(const std::string& text, const std::stri
           io::quote(name), version, kFormatVersion));
     }
     for (const Json& entry : json.at("baked")) {
-      if (records.size() >= kMostRecords) throw_damaged_record(name, "it lists more than 100 bakings");
+      if (records.size() >= kMostRecords)
+        throw_damaged_record(name, "it lists more than 100 bakings");
       StoredRecord& stored = records.emplace_back();
       stored.record.method = entry.at("method").get<std::string>();
       stored.record.target = entry.at("target").get<std::string>();

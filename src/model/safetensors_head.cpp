@@ -136,10 +136,11 @@ class HeadFinder {
     std::vector<std::string> names;
     for (const SafetensorsHead& head : heads) names.push_back(described(head.bias));
     if (!missing.empty()) {
-      throw_bad_data(fmt::format(
-          "{} has layers of {} classes with a bias ({}) and without ({}); if the last one has a bias, "
-          "name it with --tensor, else --add-bias makes one",
-          file_, heads[0].classes(), io::list_text(names), io::list_text(missing)));
+      throw_bad_data(
+          fmt::format("{} has layers of {} classes with a bias ({}) and without ({}); if the last "
+                      "one has a bias, "
+                      "name it with --tensor, else --add-bias makes one",
+                      file_, heads[0].classes(), io::list_text(names), io::list_text(missing)));
     }
     throw_bad_data(
         fmt::format("{} has {} layers that may make the scores: {}; name the bias of the "
@@ -181,9 +182,9 @@ class HeadFinder {
     std::vector<std::string> names;
     for (const io::Tensor& weight : header_.tensors) {
       const auto prefix = prefix_of(weight.name, kWeight);
-      const bool takes_bias =
-          io::is_float(weight.info.element) && is_matrix(weight) && fits(weight.info.shape[0]) &&
-          (classes == 0 || weight.info.shape[0] == classes);
+      const bool takes_bias = io::is_float(weight.info.element) && is_matrix(weight) &&
+                              fits(weight.info.shape[0]) &&
+                              (classes == 0 || weight.info.shape[0] == classes);
       if (!prefix || !takes_bias) continue;
       const std::string bias = *prefix + std::string(kBias);
       if (find(bias) == nullptr) names.push_back(io::printable(bias));

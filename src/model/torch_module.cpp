@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/torch_program.hpp"
 #include "io/output_stream.hpp"
 #include "io/text.hpp"
-#include "model/torch_program.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
@@ -19,7 +19,7 @@ constexpr int kBadDataStatus = 3;
 constexpr int kCannotStart = 127;
 
 /// The sentence of p2p-torch is the last line on its standard error.
-[[noreturn]] void throw_failure(const std::string& path, const Finished& end) {
+[[noreturn]] void throw_failure(const std::string& path, const engine::Finished& end) {
   std::string_view said =
       io::trim(std::string_view(end.err).substr(0, end.err.find_last_not_of(" \t\r\n") + 1));
   said = said.substr(said.find_last_of('\n') + 1);
@@ -79,7 +79,7 @@ TorchOutput parse_output(const Json& json) {
 
 std::vector<std::string> editor(const std::string& path,
                                 const std::vector<TorchModule::Wanted>& wanted) {
-  std::vector<std::string> argv = {find_torch_program(), "edit", argument(path)};
+  std::vector<std::string> argv = {engine::find_torch_program(), "edit", argument(path)};
   for (const auto& [tensor, bytes] : wanted) argv.push_back(tensor);
   return argv;
 }
@@ -87,7 +87,8 @@ std::vector<std::string> editor(const std::string& path,
 }  // namespace
 
 TorchDescription describe_torch_module(const std::string& path) {
-  const Finished end = run_program({find_torch_program(), "describe", argument(path)});
+  const engine::Finished end =
+      engine::run_program({engine::find_torch_program(), "describe", argument(path)});
   if (end.status != 0) throw_failure(path, end);
   TorchDescription description;
   try {
@@ -132,7 +133,7 @@ void TorchModule::save(const TorchEdit& edit, const std::string& out) {
   while (const std::size_t count = process_.read(piece.data(), piece.size())) {
     archive.append(piece.data(), static_cast<std::int64_t>(count));
   }
-  const Finished end = process_.finish();
+  const engine::Finished end = process_.finish();
   if (end.status != 0) throw_failure(path_, end);
   archive.commit();
 }

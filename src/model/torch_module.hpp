@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/subprocess.hpp"
+#include "engine/subprocess.hpp"
 #include "p2p/correct.hpp"
 #include "p2p/types.hpp"
 
@@ -70,7 +70,7 @@ class TorchModule {
 
  private:
   std::string path_;
-  Process process_;
+  engine::Process process_;
   std::vector<std::string> elements_;
 };
 

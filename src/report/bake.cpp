@@ -112,19 +112,21 @@ Json head_json(const std::string& model, const ScoreHead& head) {
 }
 
 std::string place_text(const ScoreHead& head) {
-  if (head.mode == BakeMode::kAdd) return fmt::format("operations of its own behind {}", head.layer);
+  if (head.mode == BakeMode::kAdd)
+    return fmt::format("operations of its own behind {}", head.layer);
   if (head.bias.empty()) return head.layer;
   return fmt::format("the bias '{}' of {}", head.bias, head.layer);
 }
 
 std::string records_text(const std::string& model, const std::vector<BakeRecord>& records) {
-  std::string text =
-      fmt::format("{}: {} correction{} baked in\n", model, records.size(), records.size() == 1 ? "" : "s");
+  std::string text = fmt::format("{}: {} correction{} baked in\n", model, records.size(),
+                                 records.size() == 1 ? "" : "s");
   for (const BakeRecord& record : records) {
     text += line("method", record.method);
     text += line("target", record.target);
     text += line("strength", fmt::format("{}", record.strength));
-    text += line("prior", record.prior_sha256.empty() ? "unknown" : "SHA-256 " + record.prior_sha256);
+    text +=
+        line("prior", record.prior_sha256.empty() ? "unknown" : "SHA-256 " + record.prior_sha256);
     text += line("mode", fmt::format("{}, {}", mode_name(record.mode), record.where));
     text += line("tool", "p2p " + record.version);
   }
@@ -140,7 +142,8 @@ std::string head_text(const std::string& model, const ScoreHead& head) {
   text += line("logits", fmt::format("'{}', {}", head.scores, dtype_name(head.dtype)));
   text += line("bake", fmt::format("{}: {}", mode_name(head.mode), place_text(head)));
   if (!head.why_not_fold.empty()) text += line("", "no fold: " + head.why_not_fold);
-  if (!head.also.empty()) text += line("changes", fmt::format("also {}", fmt::join(head.also, ", ")));
+  if (!head.also.empty())
+    text += line("changes", fmt::format("also {}", fmt::join(head.also, ", ")));
   return text;
 }
 
@@ -148,7 +151,8 @@ std::string verification_text(const Verification& v) {
   return fmt::format(
       "{}, {} rows: the new scores differ from the corrected old ones by at most {:.2g} (tolerance "
       "{:.2g}), {} decisions differ; the correction changed {} decisions",
-      v.engine, v.n_rows, v.max_difference, v.tolerance, v.differing_decisions, v.changed_decisions);
+      v.engine, v.n_rows, v.max_difference, v.tolerance, v.differing_decisions,
+      v.changed_decisions);
 }
 
 }  // namespace p2p::report

@@ -34,7 +34,8 @@ std::vector<float> initializer(const OnnxModel& model, const std::string& name) 
 }
 
 /// Bakes into "baked.onnx" beside the model.
-BakeResult bake_here(const ModelFile& file, const LogOffset& offset, const BakeOptions& options = {}) {
+BakeResult bake_here(const ModelFile& file, const LogOffset& offset,
+                     const BakeOptions& options = {}) {
   return bake(file.path(), offset, kRecord, options, file.path("baked.onnx"));
 }
 
@@ -156,11 +157,9 @@ TEST(BakeOnnx, RefusesAFolderWhereTheDataFileIsMissing) {
   const ModelFile file(parts);
   p2p::test::write_file(file.path("data.bin"), test::floats(test::kBias));
   const p2p::test::OutputFolder elsewhere;
-  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
-                                  [&] {
-                                    bake(file.path(), kOffset, kRecord, {},
-                                         elsewhere.path("out.onnx"));
-                                  }),
+  EXPECT_THAT(p2p::test::error_of(
+                  ErrorCode::kBadData,
+                  [&] { bake(file.path(), kOffset, kRecord, {}, elsewhere.path("out.onnx")); }),
               HasSubstr("or first: cp "));
   EXPECT_THAT(elsewhere.list(), ElementsAre());
 }
@@ -191,7 +190,8 @@ TEST(BakeOnnx, RestoresALengthThatGrewByAByte) {
   Parts parts = gemm_parts();
   parts.nodes = {make_node({"x", "W"}, "scores", "fc", "MatMul")};
   const std::size_t filler = 16380 - parts.graph().size() - 30;
-  parts.initializers.push_back(make_tensor("filler", DType::kF32, {static_cast<std::int64_t>(filler / 4)},
+  parts.initializers.push_back(make_tensor("filler", DType::kF32,
+                                           {static_cast<std::int64_t>(filler / 4)},
                                            std::string(filler / 4 * 4, 'x')));
   ASSERT_LT(parts.graph().size(), 16384U);
   const ModelFile file(parts);
@@ -217,8 +217,7 @@ TEST(BakeOnnx, StacksOnRequestAndTakesAllOutAgain) {
     EXPECT_EQ(baked_records(file.path("twice.onnx")).size(), 2U);
     EXPECT_EQ(unbake(file.path("twice.onnx"), file.path("back.onnx")).size(), 2U);
     EXPECT_EQ(file.bytes("back.onnx"), file.bytes());
-    EXPECT_THAT(file.list(),
-                ElementsAre("back.onnx", "baked.onnx", "model.onnx", "twice.onnx"));
+    EXPECT_THAT(file.list(), ElementsAre("back.onnx", "baked.onnx", "model.onnx", "twice.onnx"));
   }
 }
 
@@ -230,9 +229,8 @@ TEST(UnbakeOnnx, RefusesABiasThatWasChangedSince) {
   ASSERT_NE(bytes.find(baked), std::string::npos);
   bytes.replace(bytes.find(baked), baked.size(), test::floats({1, 2, 3}));
   p2p::test::write_file(file.path("tuned.onnx"), bytes);
-  EXPECT_THAT(p2p::test::error_of(
-                  ErrorCode::kBadData,
-                  [&] { unbake(file.path("tuned.onnx"), file.path("back.onnx")); }),
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
+                                  [&] { unbake(file.path("tuned.onnx"), file.path("back.onnx")); }),
               HasSubstr("is not what was baked"));
 }
 
@@ -308,10 +306,10 @@ TEST(BakeOnnx, NeverWritesOverADataFile) {
   p2p::test::write_file(file.path("data.onnx"), test::floats(test::kBias));
   std::filesystem::create_symlink(file.path("data.onnx"), file.path("link.onnx"));
   for (const char* out : {"data.onnx", "link.onnx"}) {
-    EXPECT_THAT(p2p::test::error_of(
-                    ErrorCode::kBadData,
-                    [&] { bake(file.path(), kOffset, kRecord, {}, file.path(out)); }),
-                HasSubstr("is the file with the weights"));
+    EXPECT_THAT(
+        p2p::test::error_of(ErrorCode::kBadData,
+                            [&] { bake(file.path(), kOffset, kRecord, {}, file.path(out)); }),
+        HasSubstr("is the file with the weights"));
     EXPECT_EQ(file.bytes("data.onnx"), test::floats(test::kBias));
   }
 }
@@ -323,11 +321,9 @@ TEST(BakeOnnx, RefusesAFolderWhereTheDataFileHoldsOtherWeights) {
   const ModelFile elsewhere(parts);
   p2p::test::write_file(file.path("data.bin"), test::floats(test::kBias));
   p2p::test::write_file(elsewhere.path("data.bin"), test::floats({1, 2, 3}));
-  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
-                                  [&] {
-                                    bake(file.path(), kOffset, kRecord, {},
-                                         elsewhere.path("out.onnx"));
-                                  }),
+  EXPECT_THAT(p2p::test::error_of(
+                  ErrorCode::kBadData,
+                  [&] { bake(file.path(), kOffset, kRecord, {}, elsewhere.path("out.onnx")); }),
               HasSubstr("holds others"));
 }
 
@@ -338,10 +334,10 @@ TEST(BakeOnnx, SeesDataFilesOfConstantsAndOfGraphsInsideNodes) {
     const std::string constant =
         make_node({}, "c", "", "Constant", tensor_attribute("value", tensor));
     const std::string inner = bytes_field(1, constant);
-    parts.nodes.push_back(nested ? make_node({"flag"}, "other", "choice", "If") +
-                                       bytes_field(5, bytes_field(1, "then_branch") +
-                                                          bytes_field(6, inner))
-                                 : constant);
+    parts.nodes.push_back(
+        nested ? make_node({"flag"}, "other", "choice", "If") +
+                     bytes_field(5, bytes_field(1, "then_branch") + bytes_field(6, inner))
+               : constant);
     const ModelFile file(parts);
     EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { bake_here(file, kOffset); }),
                 HasSubstr("leads out of the model's folder"));
@@ -350,8 +346,8 @@ TEST(BakeOnnx, SeesDataFilesOfConstantsAndOfGraphsInsideNodes) {
 
 TEST(BakeOnnx, GivesTheOutputThePermissionsOfTheModel) {
   const ModelFile file(gemm_parts());
-  std::filesystem::permissions(file.path(), std::filesystem::perms::owner_read |
-                                                std::filesystem::perms::owner_write);
+  std::filesystem::permissions(
+      file.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   bake_here(file, kOffset);
   EXPECT_EQ(std::filesystem::status(file.path("baked.onnx")).permissions(),
             std::filesystem::status(file.path()).permissions());
@@ -360,10 +356,10 @@ TEST(BakeOnnx, GivesTheOutputThePermissionsOfTheModel) {
 TEST(BakeOnnx, RefusesAStreamForAnOutput) {
   const ModelFile file(gemm_parts());
   ASSERT_EQ(mkfifo(file.path("pipe.onnx").c_str(), 0600), 0);
-  EXPECT_THAT(p2p::test::error_of(
-                  ErrorCode::kUsage,
-                  [&] { bake(file.path(), kOffset, kRecord, {}, file.path("pipe.onnx")); }),
-              HasSubstr("is a stream"));
+  EXPECT_THAT(
+      p2p::test::error_of(ErrorCode::kUsage,
+                          [&] { bake(file.path(), kOffset, kRecord, {}, file.path("pipe.onnx")); }),
+      HasSubstr("is a stream"));
 }
 
 TEST(BakeOnnx, RefusesABiasThatWouldOverflow) {
@@ -387,6 +383,20 @@ TEST(BakeOnnx, DoesNotPutATemperatureIntoTheFloat32AlphaOfAFloat64Layer) {
   EXPECT_EQ(bake(file.path(), offset, kRecord, {}, "").head.mode, BakeMode::kFold);
   offset.temperature = 3;
   EXPECT_EQ(bake(file.path(), offset, kRecord, {}, "").head.mode, BakeMode::kAdd);
+}
+
+TEST(BakeOnnx, RefusesScalesOfTheClassesBehindASoftmax) {
+  Parts parts = gemm_parts();
+  parts.nodes = {make_node({"x", "W", "b"}, "z", "fc", "Gemm"),
+                 make_node({"z"}, "scores", "s", "Softmax")};
+  const ModelFile file(parts);
+  LogOffset offset = kOffset;
+  offset.temperature = 2;
+  EXPECT_NO_THROW(bake(file.path(), offset, kRecord, {}, ""));
+  offset.scale = {1, 2, 3};
+  EXPECT_THAT(
+      p2p::test::error_of(ErrorCode::kBadData, [&] { bake(file.path(), offset, kRecord, {}, ""); }),
+      HasSubstr("a scale for each class needs the logits"));
 }
 
 TEST(BakeOnnx, PutsANewBiasBehindTheOtherInputsSoThatRewritingKeepsTheNode) {
@@ -418,9 +428,8 @@ TEST(UnbakeOnnx, RefusesARecordThatNamesAPartTwice) {
   entries.push_back(entries[0]);
   write_edited(model.wire->file(), {metadata_edit(model, kRecordKey, record.dump())},
                file.path("twice.onnx"));
-  EXPECT_THAT(p2p::test::error_of(
-                  ErrorCode::kBadData,
-                  [&] { unbake(file.path("twice.onnx"), file.path("back.onnx")); }),
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
+                                  [&] { unbake(file.path("twice.onnx"), file.path("back.onnx")); }),
               HasSubstr("names a part twice"));
 }
 
@@ -435,9 +444,8 @@ Parts classifier(const std::string& transform, const std::vector<float>& interce
                      bytes_field(7, "ai.onnx.ml");
   Parts parts;
   parts.nodes = {node};
-  parts.outputs = {
-      test::value_info("label", {-1}, 7),
-      test::value_info("scores", {-1, static_cast<std::int64_t>(intercepts.size())})};
+  parts.outputs = {test::value_info("label", {-1}, 7),
+                   test::value_info("scores", {-1, static_cast<std::int64_t>(intercepts.size())})};
   return parts;
 }
 

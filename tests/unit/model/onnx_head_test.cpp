@@ -50,20 +50,21 @@ TEST(FindOnnxHead, ActsBeforeSoftmaxAndLogSoftmax) {
 }
 
 TEST(FindOnnxHead, RefusesASoftmaxOverAnotherAxis) {
-  EXPECT_THAT(refusal(ending_in(make_node({"z"}, "scores", "s", "Softmax",
-                                          test::int_attribute("axis", 0)))),
+  EXPECT_THAT(refusal(ending_in(
+                  make_node({"z"}, "scores", "s", "Softmax", test::int_attribute("axis", 0)))),
               HasSubstr("Softmax 's' runs over axis 0 of 2"));
 }
 
 TEST(FindOnnxHead, RefusesLogitsThatTheGraphDoesNotCompute) {
   Parts parts;
   parts.nodes = {make_node({"x"}, "scores", "s", "Softmax")};
-  EXPECT_THAT(refusal(parts), HasSubstr("reads its logits from 'x', which the graph does not compute"));
+  EXPECT_THAT(refusal(parts),
+              HasSubstr("reads its logits from 'x', which the graph does not compute"));
 }
 
 TEST(FindOnnxHead, ActsBeforeArgMaxWhenNoOutputHasScores) {
-  Parts parts = ending_in(
-      make_node({"z"}, "scores", "best", "ArgMax", test::int_attribute("axis", -1)));
+  Parts parts =
+      ending_in(make_node({"z"}, "scores", "best", "ArgMax", test::int_attribute("axis", -1)));
   parts.outputs = {test::value_info("scores", {-1}, 7)};
   const OnnxHead head = head_of(parts);
   EXPECT_EQ(head.output_kind, OutputKind::kLabels);
@@ -184,8 +185,7 @@ TEST(FindOnnxHead, RefusesProbabilitiesStackedAndAveraged) {
 TEST(FindOnnxHead, ComparesTheOutputThatIsMadeOfTheNamedLogits) {
   BakeOptions options;
   options.tensor = "z";
-  const OnnxHead head =
-      head_of(ending_in(make_node({"z"}, "scores", "s", "Softmax")), 3, options);
+  const OnnxHead head = head_of(ending_in(make_node({"z"}, "scores", "s", "Softmax")), 3, options);
   EXPECT_EQ(head.comparable, "scores");
   EXPECT_EQ(head.comparable_kind, OutputKind::kProbs);
 }

@@ -68,7 +68,8 @@ TEST(LoadOnnx, RefusesWhatIsCutShortAtEveryByte) {
 
 TEST(LoadOnnx, RefusesACycle) {
   Parts parts;
-  parts.nodes = {make_node({"b"}, "a", "one", "Identity"), make_node({"a"}, "b", "two", "Identity")};
+  parts.nodes = {make_node({"b"}, "a", "one", "Identity"),
+                 make_node({"a"}, "b", "two", "Identity")};
   EXPECT_THAT(refusal(parts), AllOf(HasSubstr("has a cycle"), HasSubstr("Identity 'one'")));
 }
 
@@ -164,8 +165,8 @@ TEST(TensorBytes, ReadsEveryWayInWhichFloatsAreStored) {
     return dims + varint_field(2, type) + bytes_field(8, name) + data;
   };
   parts.initializers.push_back(named("packed", kOnnxFloat, bytes_field(4, raw)));
-  parts.initializers.push_back(named(
-      "unpacked", kOnnxFloat, float_field(4, 0.5F) + float_field(4, -1) + float_field(4, 2)));
+  parts.initializers.push_back(
+      named("unpacked", kOnnxFloat, float_field(4, 0.5F) + float_field(4, -1) + float_field(4, 2)));
   parts.initializers.push_back(
       named("halves", kOnnxFloat16,
             bytes_field(5, varint_bytes(0x3800) + varint_bytes(0xbc00) + varint_bytes(0x4000))));
@@ -180,8 +181,7 @@ TEST(TensorBytes, ReadsEveryWayInWhichFloatsAreStored) {
 TEST(LoadOnnx, RefusesBytesThatDoNotFitTheShape) {
   Parts parts = gemm_parts();
   parts.initializers[1] = make_tensor("b", DType::kF32, {4}, test::floats(test::kBias));
-  EXPECT_THAT(refusal(parts),
-              HasSubstr("'b' of"));
+  EXPECT_THAT(refusal(parts), HasSubstr("'b' of"));
   EXPECT_THAT(refusal(parts),
               HasSubstr("holds 12 bytes, which do not fit 4 bytes an element and shape [4]"));
 }

@@ -17,8 +17,8 @@ inline std::string value_info(const std::string& name, const std::vector<std::in
                               std::int32_t type = kOnnxFloat) {
   std::string shape;
   for (const std::int64_t size : dims) {
-    shape += bytes_field(1, size < 0 ? bytes_field(2, "N")
-                                     : varint_field(1, static_cast<std::uint64_t>(size)));
+    shape += bytes_field(
+        1, size < 0 ? bytes_field(2, "N") : varint_field(1, static_cast<std::uint64_t>(size)));
   }
   return bytes_field(1, name) +
          bytes_field(2, bytes_field(1, varint_field(1, static_cast<std::uint64_t>(type)) +

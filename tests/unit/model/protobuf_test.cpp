@@ -85,8 +85,9 @@ TEST(AppendVarints, StopsAtTheLimit) {
   Field field;
   reader.next(field);
   std::vector<std::int64_t> numbers;
-  EXPECT_THAT(test::error_of(ErrorCode::kBadData, [&] { append_varints(*wire, field, 1, numbers); }),
-              HasSubstr("a list of more than 1 numbers"));
+  EXPECT_THAT(
+      test::error_of(ErrorCode::kBadData, [&] { append_varints(*wire, field, 1, numbers); }),
+      HasSubstr("a list of more than 1 numbers"));
 }
 
 TEST(VarintBytes, KeepsAWiderSpelling) {

@@ -1,11 +1,11 @@
-#include "model/tensor.hpp"
+#include "engine/tensor.hpp"
 
 #include <gmock/gmock.h>
 
 #include <cstring>
 #include <limits>
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 using testing::ElementsAre;
@@ -59,4 +59,4 @@ TEST(Scalars, HaveTheNamesAndSizesOfNumpy) {
 }
 
 }  // namespace
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -1,4 +1,4 @@
-#include "model/torch_program.hpp"
+#include "engine/torch_program.hpp"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include "io/text.hpp"
 #include "p2p/error.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 namespace fs = std::filesystem;
@@ -46,4 +46,4 @@ std::string find_torch_program() {
       "build p2p with LibTorch: cmake -DP2P_BUILD_TORCH=ON");
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

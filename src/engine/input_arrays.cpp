@@ -1,4 +1,4 @@
-#include "model/input_arrays.hpp"
+#include "engine/input_arrays.hpp"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@
 #include "io/zip_directory.hpp"
 #include "p2p/error.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 constexpr std::string_view kNpyEnding = ".npy";
@@ -178,4 +178,4 @@ std::vector<InputArray> open_inputs(const std::string& path) {
   }
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

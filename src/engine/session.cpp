@@ -1,4 +1,4 @@
-#include "model/session.hpp"
+#include "engine/session.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,12 +9,12 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/input_arrays.hpp"
 #include "io/text.hpp"
-#include "model/input_arrays.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 constexpr std::int64_t kBatchRows = 64;
@@ -284,4 +284,4 @@ void throw_engine_error(const std::string& model, const std::string& engine,
                              io::quote(shortened(first_line(words)))));
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

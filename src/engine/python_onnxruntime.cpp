@@ -1,4 +1,4 @@
-#include "model/engine_python.hpp"
+#include "engine/python_onnxruntime.hpp"
 
 #include <fmt/format.h>
 
@@ -9,13 +9,13 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/run_onnx_script.hpp"
+#include "engine/subprocess.hpp"
 #include "io/array_info.hpp"
 #include "io/text.hpp"
-#include "model/run_onnx_script.hpp"
-#include "model/subprocess.hpp"
 #include "p2p/error.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 using Json = nlohmann::json;
@@ -195,4 +195,4 @@ std::unique_ptr<Session> open_python_onnxruntime(const std::string& model, int t
   return std::make_unique<PythonSession>(find_python(), model, threads);
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

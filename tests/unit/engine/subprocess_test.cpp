@@ -1,4 +1,4 @@
-#include "model/subprocess.hpp"
+#include "engine/subprocess.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/wait.h>
@@ -12,7 +12,7 @@
 
 #include "support/written_file.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 using test::OutputFolder;
@@ -142,4 +142,4 @@ TEST(Process, IsKilledWhenNobodyWaitsForIt) {
 }
 
 }  // namespace
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -2,10 +2,10 @@
 
 #include <string>
 
-namespace p2p::model {
+namespace p2p::engine {
 
 /// p2p-torch, the program that loads TorchScript models: where P2P_TORCH says, else beside the
 /// running program, else on PATH. Error{kUsage} with how to build it when there is none.
 std::string find_torch_program();
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace p2p::model {
+namespace p2p::engine {
 
 /// How a program ended and what it said.
 struct Finished {
@@ -53,4 +53,4 @@ class Process {
   std::string error_output_;
 };
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -1,4 +1,4 @@
-#include "model/engine.hpp"
+#include "engine/run_model.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -7,14 +7,14 @@
 #include <filesystem>
 #include <memory>
 
-#include "model/engine_onnxruntime.hpp"
-#include "model/engine_python.hpp"
-#include "model/torch_program.hpp"
+#include "engine/onnxruntime.hpp"
+#include "engine/python_onnxruntime.hpp"
+#include "engine/torch_program.hpp"
 #include "support/expect_error.hpp"
 #include "support/input_file.hpp"
 #include "support/variable.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 using test::bytes_of;
@@ -406,4 +406,4 @@ TEST(FindTorchProgram, AChosenProgramThatIsNoneIsNamed) {
 }
 
 }  // namespace
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/tensor.hpp"
 #include "io/byte_stream.hpp"
-#include "model/tensor.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 
 /// An array whose rows, on its first axis, are fed to a model in order.
 class InputArray {
@@ -43,4 +43,4 @@ class InputArray {
 /// different numbers of rows; Error{kUsage}: another ending.
 std::vector<InputArray> open_inputs(const std::string& path);
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

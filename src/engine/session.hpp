@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "model/tensor.hpp"
+#include "engine/tensor.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 
 /// An input or output of a model.
 struct Port {
@@ -45,4 +45,4 @@ void run_batches(Session& session, const std::string& model, const std::string& 
 [[noreturn]] void throw_engine_error(const std::string& model, const std::string& engine,
                                      const std::string& words);
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

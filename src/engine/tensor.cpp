@@ -1,4 +1,4 @@
-#include "model/tensor.hpp"
+#include "engine/tensor.hpp"
 
 #include <array>
 #include <cassert>
@@ -9,7 +9,7 @@
 
 #include "kernels/half.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 struct Truth {
@@ -155,4 +155,4 @@ std::int64_t convert_scalars(const void* in, Scalar from, std::int64_t count, vo
   });
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

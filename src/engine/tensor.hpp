@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace p2p::model {
+namespace p2p::engine {
 
 /// Element types of what goes into an inference engine and comes out of it.
 enum class Scalar : std::uint8_t {
@@ -50,4 +50,4 @@ struct Tensor {
 /// does not go down. The first element that `to`, of integers, cannot hold; or -1. O(count).
 std::int64_t convert_scalars(const void* in, Scalar from, std::int64_t count, void* out, Scalar to);
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -5,7 +5,7 @@
 
 #include "p2p/bake.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 
 /// Runs `model`, whatever its ending, over all rows of `inputs` (.npy for a model with one input,
 /// .npz with one array for each input by name; rows on the first axis), batch after batch, and
@@ -23,4 +23,4 @@ std::string run_model(ModelFormat format, const std::string& model, const std::s
                       const std::vector<std::string>& outputs,
                       const std::vector<std::string>& results, int threads);
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -1,4 +1,4 @@
-#include "model/input_arrays.hpp"
+#include "engine/input_arrays.hpp"
 
 #include <gmock/gmock.h>
 
@@ -7,7 +7,7 @@
 #include "support/expect_error.hpp"
 #include "support/input_file.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 using test::expect_bad_data;
@@ -97,4 +97,4 @@ TEST(OpenInputs, AnArchiveWithoutArraysAndAnotherEndingAreRefused) {
 }
 
 }  // namespace
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -1,19 +1,19 @@
-#include "model/engine.hpp"
+#include "engine/run_model.hpp"
 
 #include <fmt/format.h>
 
 #include <cassert>
 #include <memory>
 
+#include "engine/onnxruntime.hpp"
+#include "engine/python_onnxruntime.hpp"
+#include "engine/session.hpp"
+#include "engine/subprocess.hpp"
+#include "engine/torch_program.hpp"
 #include "io/text.hpp"
-#include "model/engine_onnxruntime.hpp"
-#include "model/engine_python.hpp"
-#include "model/session.hpp"
-#include "model/subprocess.hpp"
-#include "model/torch_program.hpp"
 #include "p2p/error.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 constexpr int kUsageStatus = 2;
@@ -68,4 +68,4 @@ std::string run_model(ModelFormat format, const std::string& model, const std::s
               "correction on the .onnx or .pt file that is made with them");
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

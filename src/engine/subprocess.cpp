@@ -1,4 +1,4 @@
-#include "model/subprocess.hpp"
+#include "engine/subprocess.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 #include <system_error>
 #include <utility>
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 constexpr int kCannotStart = 127;
@@ -190,4 +190,4 @@ Finished Process::finish() {
 
 Finished run_program(const std::vector<std::string>& argv) { return Process(argv).finish(); }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine

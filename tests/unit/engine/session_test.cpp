@@ -1,4 +1,4 @@
-#include "model/session.hpp"
+#include "engine/session.hpp"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@
 #include "support/expect_error.hpp"
 #include "support/input_file.hpp"
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 using test::bytes_of;
@@ -217,4 +217,4 @@ TEST(EngineErrors, KeepBeginningAndEndOfALongLine) {
 }
 
 }  // namespace
-}  // namespace p2p::model
+}  // namespace p2p::engine

@@ -1,4 +1,4 @@
-#include "model/engine_onnxruntime.hpp"
+#include "engine/onnxruntime.hpp"
 
 #ifdef P2P_HAVE_ONNXRUNTIME
 
@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-namespace p2p::model {
+namespace p2p::engine {
 namespace {
 
 constexpr std::array<std::pair<ONNXTensorElementDataType, Scalar>, 13> kScalars = {{
@@ -184,16 +184,16 @@ std::unique_ptr<Session> open_onnxruntime(const std::string& model, int threads)
   return std::make_unique<LibrarySession>(*base, model, threads);
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine
 
 #else
 
-namespace p2p::model {
+namespace p2p::engine {
 
 std::unique_ptr<Session> open_onnxruntime(const std::string& /*model*/, int /*threads*/) {
   return nullptr;
 }
 
-}  // namespace p2p::model
+}  // namespace p2p::engine
 
 #endif
