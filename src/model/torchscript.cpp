@@ -229,24 +229,6 @@ class Changes {
   std::size_t number_;  ///< of the record, from 1
 };
 
-/// Error unless the rows of the weight can take the factors of `offset`.
-void require_scalable(const Head& head, const LogOffset& offset, const std::string& path) {
-  if (head.layer.weight.empty()) {
-    throw_bad_data(fmt::format(
-        "the correction has a temperature or class scales, which multiply the weight too, and {} "
-        "of {} cannot take that: {}; bake a method that only shifts scores",
-        in_words(head.layer), io::quote(path), head.layer.why_not_scaled));
-  }
-  if (!has_one_factor(offset) && head.output.kind != OutputKind::kLogits) {
-    throw_bad_data(fmt::format(
-        "the correction scales the scores of each class by a factor of its own, but output {} of "
-        "{} "
-        "is a softmax, which tells scores up to a constant of the row only; save a module that "
-        "returns the logits, or bake a method without class scales",
-        io::quote(head.output.name), io::quote(path)));
-  }
-}
-
 [[noreturn]] void throw_damaged(const std::string& path, const std::string& what) {
   throw_bad_data(fmt::format(
       "the record of what was baked into {} is damaged: {}; bake the original model anew",
@@ -280,7 +262,12 @@ Baked bake_torchscript(const std::string& path, const LogOffset& offset, const B
   const Head head = find_head(path, classes, options);
   const TorchLayer& layer = head.layer;
   const bool scales = !only_shifts(offset);
-  if (scales) require_scalable(head, offset, path);
+  if (scales && layer.weight.empty()) {
+    throw_bad_data(fmt::format(
+        "the correction has a temperature or class scales, which multiply the weight too, and {} "
+        "of {} cannot take that: {}; bake a method that only shifts scores",
+        in_words(layer), io::quote(path), layer.why_not_scaled));
+  }
   const std::size_t item = item_size(layer.dtype);
   std::vector<TorchModule::Wanted> wanted = {{layer.bias, offset.delta.size() * item}};
   if (scales) {
