@@ -24,13 +24,18 @@ class Family:
     runs: bool = True  # in ONNX Runtime; else in the reference evaluator of onnx
     checks: bool = True  # the original passes onnx.checker
     adds: bool = True  # an operation can be added behind the scores
-    scales: bool = True  # each class can have a scale of its own
+    comparable: str = ""  # what labels are made of: probs; else logits
     hidden: str = ""  # value with the logits, where the output does not say it
     format: str = "onnx"
 
     @property
     def file(self):
         return "model" + ENDINGS[self.format]
+
+    @property
+    def scales(self):
+        """Each class can have a scale of its own: the logits are seen, with their constant."""
+        return self.kind in ("logits", "labels") and not self.comparable
 
     @property
     def refused(self):
@@ -91,7 +96,7 @@ FAMILIES = [
     Family("top-k", ONNX, 17, 6, "fold", output="", options=("--tensor", "logits"),
            also=("best", "which"), hidden="logits"),
     Family("label-confidence", ONNX, 17, 6, "fold", "labels", "label", also=("confidence",),
-           options=("--output-name", "label")),
+           options=("--output-name", "label"), comparable="probs"),
     Family("metadata", ONNX, 17, 6, "fold"),
     Family("unknown-fields", ONNX, 17, 6, "fold"),
     Family("external-weights", ONNX, 17, 6, "fold"),
@@ -114,7 +119,7 @@ FAMILIES = [
     Family("sklearn-logistic-names-zipmap", SKLEARN, 17, 4, "fold", "probs", "output_probability",
            also=("output_label",), adds=False),
     Family("sklearn-logistic-binary", SKLEARN, 17, 2, "fold", "probs", "probabilities",
-           also=("label",), adds=False, scales=False),
+           also=("label",), adds=False),
     Family("sklearn-mlp", SKLEARN, 17, 4, "fold", "probs", "probabilities", also=("label",)),
     Family("sklearn-mlp-zipmap", SKLEARN, 17, 4, "fold", "probs", "output_probability",
            also=("output_label",)),

@@ -114,6 +114,14 @@ def test_a_scale_for_each_class(workplace, priors, family, mode):
     check_scores(family, place.outputs(), Correction(found["delta"], found["scale"]))
 
 
+@each(scales=False)
+def test_a_scale_for_each_class_is_refused_behind_a_softmax(workplace, priors, family):
+    place = workplace(family)
+    method = ["--method", "vector-scaling", *priors.holdout(family.classes)]
+    refuse(place.folder, "bake", family.file, "--prior", place.prior, *method, *family.options,
+           "-o", "new.onnx", words=["a scale for each class needs the logits"])  # fmt: skip
+
+
 @each()
 def test_a_class_that_the_target_lacks_never_wins(workplace, family):
     place = workplace(family)
