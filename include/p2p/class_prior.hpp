@@ -82,6 +82,9 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
 /// differ, a part is given twice, or one was matched in several passes.
 ClassPrior merge(const ClassPrior& a, const ClassPrior& b);
 
+/// Error{kBadData} naming the first setting that keeps two estimates from being merged.
+void demand_same_settings(const PriorSettings& a, const PriorSettings& b);
+
 /// Sentences naming the parts of a data set that are not in the prior; empty when complete.
 std::vector<std::string> missing_parts(const ClassPrior& prior);
 

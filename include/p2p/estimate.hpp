@@ -72,4 +72,12 @@ struct Estimate {
 /// convergence, with the trace.
 Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOptions& options);
 
+/// What `options` say of the prior before a row is read, for scores of `classes` classes. The kind
+/// may still be kAuto; it is kept as it is. O(C). Error: options out of range or of another length.
+PriorSettings prior_settings(const EstimateOptions& options, std::int64_t classes);
+
+/// Sentences for people about an estimate: classes without images or rows, raised to the floor, not
+/// matched; rows that may not follow the training distribution.
+std::vector<std::string> prior_warnings(const ClassPrior& prior);
+
 }  // namespace p2p

@@ -17,6 +17,7 @@
 #include "p2p/open.hpp"
 #include "p2p/parallel.hpp"
 #include "p2p/posterior_sum.hpp"
+#include "p2p/prior_accumulator.hpp"
 #include "p2p/row_sink.hpp"
 #include "p2p/row_source.hpp"
 #include "p2p/score_kind.hpp"

@@ -27,6 +27,7 @@ struct PosteriorModel {
   double temperature = 1.0;
   std::vector<double> offset;  ///< b, [C], finite or -inf; empty: zeros
   bool kind_stated = false;    ///< the user said so: logits may then look like probabilities
+  bool operator==(const PosteriorModel&) const = default;
 };
 
 /// The sums behind an effective prior, over rows n of weight w_n, posterior p_n and label y_n:
@@ -38,6 +39,8 @@ class PosteriorSum {
  public:
   PosteriorSum(std::int64_t classes, const PosteriorModel& model);
   ~PosteriorSum();
+  PosteriorSum(const PosteriorSum& other);
+  PosteriorSum& operator=(const PosteriorSum& other);
   PosteriorSum(PosteriorSum&&) noexcept;
   PosteriorSum& operator=(PosteriorSum&&) noexcept;
 
@@ -47,6 +50,8 @@ class PosteriorSum {
   void update(const RowBlock& rows);
   /// Closes the block that is open: at the end of each file.
   void end_block();
+  /// Rows of the block that is open.
+  [[nodiscard]] std::int64_t open_rows() const;
   /// Adds the sums of another accumulator over the same classes; both must be at the end of a
   /// block.
   void merge(const PosteriorSum& other);
@@ -67,6 +72,13 @@ class PosteriorSum {
   };
   [[nodiscard]] State save() const;
   static PosteriorSum load(const State& state);
+
+  /// Sums that were made elsewhere, on a GPU for example; [C] each. They are rounded once to a
+  /// multiple of 2^-80. Error{kBadData}: lengths that differ, negative or not finite.
+  static PosteriorSum of_totals(std::int64_t rows, const std::vector<std::int64_t>& label_rows,
+                                const std::vector<double>& posterior,
+                                const std::vector<double>& posterior_squared,
+                                const std::vector<double>& own_class);
 
  private:
   struct Impl;

@@ -118,7 +118,7 @@ class HeadFinder {
     SafetensorsHead head{layer_of(*prefix), {}, true, *weight};
     head.bias.name = name;
     head.bias.info = weight->info;
-    head.bias.info.shape = {shape[0]};
+    head.bias.info.shape.assign(1, shape[0]);
     return head;
   }
 

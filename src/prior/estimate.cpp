@@ -85,7 +85,28 @@ std::vector<double> mean_of(const PosteriorSum& sums) {
   return mean;
 }
 
-void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
+}  // namespace
+
+PriorSettings prior_settings(const EstimateOptions& options, std::int64_t classes) {
+  validate(options, classes);
+  PriorSettings settings;
+  settings.classes = options.classes;
+  settings.rows = options.rows;
+  settings.input_kind = options.kind;
+  settings.temperature = options.temperature;
+  settings.trained_with = describe(options.training);
+  settings.counts = options.counts;
+  settings.smoothing = options.smoothing;
+  settings.floor = options.floor;
+  settings.excluded = options.excluded;
+  std::ranges::sort(settings.excluded);
+  const auto repeated = std::ranges::unique(settings.excluded);
+  settings.excluded.erase(repeated.begin(), repeated.end());
+  return settings;
+}
+
+std::vector<std::string> prior_warnings(const ClassPrior& prior) {
+  std::vector<std::string> warnings;
   const PriorSettings& settings = prior.settings;
   if (!settings.counts.empty()) {
     std::vector<std::int64_t> empty;
@@ -119,27 +140,14 @@ void warn(const ClassPrior& prior, std::vector<std::string>& warnings) {
         "{} classes have almost no posterior mass; their prior was raised to the floor: {}",
         prior.floored.size(), class_list(prior.floored)));
   }
+  return warnings;
 }
-
-}  // namespace
 
 Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOptions& options) {
   const std::int64_t classes = scores.classes();
-  validate(options, classes);
+  PriorSettings settings = prior_settings(options, classes);
   if (options.iterate) validate_iteration(options, scores);
   Estimate result;
-  PriorSettings settings;
-  settings.classes = options.classes;
-  settings.rows = options.rows;
-  settings.temperature = options.temperature;
-  settings.trained_with = describe(options.training);
-  settings.counts = options.counts;
-  settings.smoothing = options.smoothing;
-  settings.floor = options.floor;
-  settings.excluded = options.excluded;
-  std::ranges::sort(settings.excluded);
-  const auto repeated = std::ranges::unique(settings.excluded);
-  settings.excluded.erase(repeated.begin(), repeated.end());
 
   PassLabels pass{.source = labels, .rules = {classes, options.ignore_index, {}}};
   if (labels != nullptr) {
@@ -160,15 +168,11 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
   }
   settings.training_offset = training_offset(options.training, settings.counts, classes);
 
-  settings.input_kind = options.kind;
   if (options.kind == ScoreKind::kAuto) {
     settings.input_kind = detect_kind(scores);
     result.kind_assumed = true;
   }
-  PosteriorModel model{settings.input_kind, options.temperature, {}, options.kind_stated};
-  if (std::ranges::any_of(settings.training_offset, [](double b) { return b != 0; })) {
-    model.offset = settings.training_offset;
-  }
+  PosteriorModel model = posterior_model(settings, options.kind_stated);
 
   const std::vector<Block> blocks = plan_blocks(scores, options.part, options.parts);
   if (blocks.empty() && scores.rows() > 0) {
@@ -209,7 +213,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     }
     prior.residual = matched_residual(prior, prior.match->offset);
   }
-  warn(result.prior, result.warnings);
+  result.warnings = prior_warnings(result.prior);
   return result;
 }
 

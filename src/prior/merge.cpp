@@ -60,15 +60,7 @@ void refuse_overlap(const PriorInput& a, const PriorInput& b) {
 
 }  // namespace
 
-ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
-  if (a.match || b.match) {
-    throw_bad_data(
-        "a prior from p2p estimate --iterate cannot be merged, because each round needs all rows; "
-        "estimate from all files at once");
-  }
-  const PriorSettings& s = a.settings;
-  const PriorSettings& t = b.settings;
-  demand_equal(a.n_classes(), b.n_classes(), "the number of classes");
+void demand_same_settings(const PriorSettings& s, const PriorSettings& t) {
   demand_equal(s.classes, t.classes, "class names");
   demand_equal(s.counts, t.counts, "training counts");
   demand_equal(s.training_offset, t.training_offset, "the training offset");
@@ -80,6 +72,17 @@ ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
   demand_equal(s.floor, t.floor, "the floor");
   demand_equal(s.excluded, t.excluded, "excluded classes");
   demand_equal(s.trained_with, t.trained_with, "the training loss");
+}
+
+ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
+  if (a.match || b.match) {
+    throw_bad_data(
+        "a prior from p2p estimate --iterate cannot be merged, because each round needs all rows; "
+        "estimate from all files at once");
+  }
+  const PriorSettings& s = a.settings;
+  demand_equal(a.n_classes(), b.n_classes(), "the number of classes");
+  demand_same_settings(s, b.settings);
   for (const PriorInput& x : a.inputs) {
     for (const PriorInput& y : b.inputs) refuse_overlap(x, y);
   }

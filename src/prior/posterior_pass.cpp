@@ -1,10 +1,27 @@
 #include "prior/posterior_pass.hpp"
 
+#include <algorithm>
 #include <numeric>
 
-#include "p2p/class_prior.hpp"
-
 namespace p2p {
+
+PosteriorModel posterior_model(const PriorSettings& settings, bool kind_stated) {
+  PosteriorModel model{settings.input_kind, settings.temperature, {}, kind_stated};
+  if (std::ranges::any_of(settings.training_offset, [](double b) { return b != 0; })) {
+    model.offset = settings.training_offset;
+  }
+  return model;
+}
+
+RowBlock row_block(const Chunk& chunk, const LabelReader& reader) {
+  return {.data = chunk.data,
+          .dtype = chunk.block->source->dtype(),
+          .count = chunk.count,
+          .weights = reader.weights(),
+          .labels = reader.labels(),
+          .name = &chunk.block->source->name(),
+          .first_row = chunk.first};
+}
 
 PosteriorSum posterior_pass(ScoreSet& scores, std::span<const Block> blocks,
                             const PosteriorModel& model, const PassLabels& labels, int threads,
@@ -15,18 +32,12 @@ PosteriorSum posterior_pass(ScoreSet& scores, std::span<const Block> blocks,
   std::vector<LabelReader> readers;
   for (std::size_t i = 0; i < workers; ++i) {
     sums.emplace_back(scores.classes(), model);
-    readers.emplace_back(labels.source, labels.rules, labels.class_weights);
+    readers.push_back(labels.reader());
   }
   scan_blocks(scores, blocks, scan, [&](int worker, const Chunk& chunk) {
     const auto at = static_cast<std::size_t>(worker);
     readers[at].read(chunk.global_row, chunk.count);
-    sums[at].update({.data = chunk.data,
-                     .dtype = chunk.block->source->dtype(),
-                     .count = chunk.count,
-                     .weights = readers[at].weights(),
-                     .labels = readers[at].labels(),
-                     .name = &chunk.block->source->name(),
-                     .first_row = chunk.first});
+    sums[at].update(row_block(chunk, readers[at]));
     if (chunk.last_of_block) sums[at].end_block();
   });
   for (std::size_t i = 1; i < workers; ++i) sums[0].merge(sums[i]);

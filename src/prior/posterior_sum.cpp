@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstddef>
 #include <new>
 #include <numeric>
@@ -41,6 +42,20 @@ struct PosteriorSum::Impl {
         label_rows(size(), 0) {
     assert(model.offset.empty() || model.offset.size() == size());
   }
+  // All but the kernel's scratch memory, which keeps nothing from one call to the next.
+  Impl(const Impl& other)
+      : classes(other.classes),
+        model(other.model),
+        offset_f32(other.offset_f32),
+        check(other.check),
+        posterior(size()),
+        squared(size()),
+        own(size()) {
+    assign(other);
+  }
+  Impl& operator=(const Impl&) = delete;
+  // The same state in the memory at hand; classes and model are the same already.
+  void assign(const Impl& other);
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(classes); }
 
   // At most kStep rows of the open block.
@@ -64,6 +79,21 @@ struct PosteriorSum::Impl {
   std::vector<double> row_own;
   std::vector<float> row_max, row_sum;
 };
+
+void PosteriorSum::Impl::assign(const Impl& other) {
+  assert(classes == other.classes);
+  if (other.scratch) allocate();
+  check = other.check;
+  rows = other.rows;
+  posterior = other.posterior;
+  squared = other.squared;
+  own = other.own;
+  label_rows = other.label_rows;
+  block_posterior = other.block_posterior;
+  block_squared = other.block_squared;
+  block_own = other.block_own;
+  block_rows = other.block_rows;
+}
 
 void PosteriorSum::Impl::allocate() {
   if (scratch) return;
@@ -124,6 +154,17 @@ void PosteriorSum::Impl::close() {
 PosteriorSum::PosteriorSum(std::int64_t classes, const PosteriorModel& model)
     : impl_(std::make_unique<Impl>(classes, model)) {}
 PosteriorSum::~PosteriorSum() = default;
+PosteriorSum::PosteriorSum(const PosteriorSum& other)
+    : impl_(std::make_unique<Impl>(*other.impl_)) {}
+PosteriorSum& PosteriorSum::operator=(const PosteriorSum& other) {
+  if (this == &other) return *this;
+  if (impl_ != nullptr && classes() == other.classes() && impl_->model == other.impl_->model) {
+    impl_->assign(*other.impl_);
+  } else {
+    impl_ = std::make_unique<Impl>(*other.impl_);
+  }
+  return *this;
+}
 PosteriorSum::PosteriorSum(PosteriorSum&&) noexcept = default;
 PosteriorSum& PosteriorSum::operator=(PosteriorSum&&) noexcept = default;
 
@@ -139,6 +180,8 @@ void PosteriorSum::update(const RowBlock& rows) {
 }
 
 void PosteriorSum::end_block() { impl_->close(); }
+
+std::int64_t PosteriorSum::open_rows() const { return impl_->block_rows; }
 
 void PosteriorSum::merge(const PosteriorSum& other) {
   assert(impl_->block_rows == 0 && other.impl_->block_rows == 0);
@@ -183,6 +226,28 @@ PosteriorSum PosteriorSum::load(const State& state) {
   parse(state.own_class, result.impl_->own);
   result.impl_->rows = state.rows;
   result.impl_->label_rows = state.label_rows;
+  return result;
+}
+
+PosteriorSum PosteriorSum::of_totals(std::int64_t rows, const std::vector<std::int64_t>& label_rows,
+                                     const std::vector<double>& posterior,
+                                     const std::vector<double>& posterior_squared,
+                                     const std::vector<double>& own_class) {
+  const std::size_t size = posterior.size();
+  PosteriorSum result(static_cast<std::int64_t>(size), {});
+  const auto set = [size](const std::vector<double>& totals, ExactSums& sums) {
+    const auto good = [](double total) { return total >= 0 && std::isfinite(total); };
+    if (totals.size() != size || !std::ranges::all_of(totals, good)) {
+      throw_bad_data("the sums of posteriors are not one finite number of at least 0 per class");
+    }
+    sums.add(totals);
+  };
+  set(posterior, result.impl_->posterior);
+  set(posterior_squared, result.impl_->squared);
+  set(own_class, result.impl_->own);
+  if (label_rows.size() != size) throw_bad_data("the rows per class differ in length");
+  result.impl_->rows = rows;
+  result.impl_->label_rows = label_rows;
   return result;
 }
 

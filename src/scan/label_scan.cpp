@@ -67,32 +67,41 @@ LabelCounts count_labels(LabelSource& labels, const LabelRules& rules, int threa
   return found[0];
 }
 
-LabelReader::LabelReader(LabelSource* labels, LabelRules rules, std::vector<double> class_weights)
-    : source_(labels), rules_(std::move(rules)), class_weights_(std::move(class_weights)) {}
+LabelReader::LabelReader(LabelSource* labels, LabelRules rules, std::vector<double> class_weights,
+                         std::span<const double> row_weights)
+    : source_(labels),
+      rules_(std::move(rules)),
+      class_weights_(std::move(class_weights)),
+      row_weights_(row_weights) {}
 
 void LabelReader::read(std::int64_t first, std::int64_t count) {
-  if (source_ == nullptr) return;
   const auto size = static_cast<std::size_t>(count);
-  raw_.resize(size);
-  labels_.resize(size);
-  weights_.resize(size);
-  source_->read(first, count, raw_.data());
-  for (std::size_t i = 0; i < size; ++i) {
-    labels_[i] = class_of(raw_[i], rules_, *source_, first + static_cast<std::int64_t>(i));
-    if (labels_[i] < 0) {
-      weights_[i] = 0;
-    } else {
-      weights_[i] =
-          class_weights_.empty() ? 1.0 : class_weights_[static_cast<std::size_t>(labels_[i])];
+  if (source_ != nullptr) {
+    raw_.resize(size);
+    labels_.resize(size);
+    weights_.resize(size);
+    source_->read(first, count, raw_.data());
+    for (std::size_t i = 0; i < size; ++i) {
+      labels_[i] = class_of(raw_[i], rules_, *source_, first + static_cast<std::int64_t>(i));
+      if (labels_[i] < 0) {
+        weights_[i] = 0;
+      } else {
+        weights_[i] =
+            class_weights_.empty() ? 1.0 : class_weights_[static_cast<std::size_t>(labels_[i])];
+      }
     }
   }
+  if (row_weights_.empty()) return;
+  if (source_ == nullptr) weights_.assign(size, 1.0);
+  const auto rows = row_weights_.subspan(static_cast<std::size_t>(first), size);
+  for (std::size_t i = 0; i < size; ++i) weights_[i] *= rows[i];
 }
 
 const std::int32_t* LabelReader::labels() const {
   return source_ == nullptr ? nullptr : labels_.data();
 }
 const double* LabelReader::weights() const {
-  return source_ == nullptr ? nullptr : weights_.data();
+  return source_ == nullptr && row_weights_.empty() ? nullptr : weights_.data();
 }
 
 }  // namespace p2p

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "p2p/label_source.hpp"
@@ -31,19 +32,21 @@ LabelCounts count_labels(LabelSource& labels, const LabelRules& rules, int threa
 /// Labels and weights of consecutive rows; one reader per thread.
 class LabelReader {
  public:
-  /// `labels` may be null: then labels() and weights() are null. class_weights is [C], or empty for
-  /// weights of 1.
-  LabelReader(LabelSource* labels, LabelRules rules, std::vector<double> class_weights);
+  /// `labels` may be null: then labels() is null. Weights multiply: class_weights [C] and
+  /// row_weights [N], or empty for ones.
+  LabelReader(LabelSource* labels, LabelRules rules, std::vector<double> class_weights,
+              std::span<const double> row_weights = {});
   void read(std::int64_t first, std::int64_t count);
-  /// Class of each row read last, -1 where it is left out.
+  /// Class of each row read last, -1 where it is left out; null without labels.
   [[nodiscard]] const std::int32_t* labels() const;
-  /// Weight of each row read last, 0 where it is left out.
+  /// Weight of each row read last, 0 where it is left out; null: all 1.
   [[nodiscard]] const double* weights() const;
 
  private:
   LabelSource* source_;
   LabelRules rules_;
   std::vector<double> class_weights_;
+  std::span<const double> row_weights_;
   std::vector<std::int64_t> raw_;
   std::vector<std::int32_t> labels_;
   std::vector<double> weights_;

@@ -1,0 +1,220 @@
+"""A correction folded into the model that makes the scores, and taken out again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._arrays import library
+from ._core import ClassPrior, Correction
+from ._correct import correction_of
+from ._errors import Error
+from ._estimate import threads_of
+
+__all__ = ["bake", "show", "unbake"]
+
+
+def bake(
+    model: Any,
+    prior: ClassPrior | Correction,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    target: Any = "uniform",
+    method: str = "p2p",
+    strength: float | str = 1.0,
+    mode: str = "auto",
+    output_name: str = "",
+    tensor: str = "",
+    add_bias: str = "",
+    again: bool = False,
+    verify: Any = None,
+    tolerance: float | None = None,
+    threads: int | None = None,
+    **evidence: Any,
+) -> Any:
+    """Fold a correction into the model that makes the scores.
+
+    Parameters
+    ----------
+    model
+        Path of a model file (.onnx, .safetensors, TorchScript), a fitted scikit-learn linear
+        classifier, or a `torch.nn.Module`, whose last Linear takes the correction.
+    prior, target, method, strength, **evidence
+        As for :func:`correct`.
+    output
+        Path of the corrected file, of the same format; for files only.
+    mode
+        Files: ``'fold'`` into the last bias, ``'add'`` operations behind the scores (ONNX),
+        ``'auto'``: fold where possible.
+    output_name, tensor, add_bias
+        Files: as --output-name, --tensor and --add-bias of `p2p bake`. `tensor` also names the
+        Linear of a module where the last one is not the head.
+    again
+        On top of what is baked in already.
+    verify
+        Files: inputs of the model, as an array, a mapping from input name, or a path (.npy,
+        .npz). Both models are run over them by ONNX Runtime, and the new file appears only when
+        its scores are the corrected old ones.
+    tolerance
+        Most that scores may differ, relative beyond 1; None: 1e-5.
+    threads
+        Of the proof; None: all processors.
+
+    Returns
+    -------
+    dict or model
+        For a file: the keys of `p2p bake --json`. Else a corrected copy; `model` stays as it is.
+
+    Raises
+    ------
+    Error
+        The model cannot take the correction, with the reason; the proof failed. No file appears.
+
+    Notes
+    -----
+    What it may do to each format, and how it is proven: docs/bake.md.
+    """
+    correction = correction_of(prior, target, method, strength, evidence)
+    if isinstance(model, (str, os.PathLike)):
+        if output is None:
+            raise Error("output is missing: the path of the corrected model file")
+        digest = ""
+        if isinstance(prior, ClassPrior):
+            digest = hashlib.sha256(prior.to_json().encode()).hexdigest()
+        with _inputs_file(verify) as inputs:
+            return _core.bake_file(
+                os.fspath(model),
+                os.fspath(output),
+                correction,
+                digest,
+                mode,
+                output_name,
+                tensor,
+                add_bias,
+                again,
+                inputs,
+                tolerance,
+                threads_of(threads),
+            )
+    if output is not None or verify is not None:
+        raise Error("output and verify are for model files; for a model in memory leave them out")
+    if _is_module(model):
+        from .torch import bake_module
+
+        return bake_module(model, correction, layer=tensor, again=again)
+    if hasattr(model, "predict"):
+        from .sklearn import bake_estimator
+
+        return bake_estimator(model, correction, again=again)
+    raise Error(
+        f"model is a {type(model).__name__}; expected the path of a model file, a scikit-learn "
+        "linear classifier or a torch.nn.Module"
+    )
+
+
+def unbake(model: Any, output: str | os.PathLike[str] | None = None) -> Any:
+    """Take everything that was baked in out again.
+
+    Parameters
+    ----------
+    model
+        What :func:`bake` returned, or the path of a baked file.
+    output
+        Path of the restored file; for files only.
+
+    Returns
+    -------
+    dict or model
+        For a file: what was taken out, as `p2p unbake --json`; the file has its original bytes.
+        Else a restored copy with its original bits.
+
+    Raises
+    ------
+    Error
+        Nothing was baked in, or it is not there any more.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        if output is None:
+            raise Error("output is missing: the path of the restored model file")
+        return _core.unbake_file(os.fspath(model), os.fspath(output))
+    if _is_module(model):
+        from .torch import unbake_module
+
+        return unbake_module(model)
+    from .sklearn import unbake_estimator
+
+    return unbake_estimator(model)
+
+
+def show(
+    model: str | os.PathLike[str], n_classes: int = 0, *, output_name: str = "", tensor: str = ""
+) -> dict[str, Any]:
+    """Say where a model file makes its scores, and what was baked into it.
+
+    Parameters
+    ----------
+    model
+        Path of a model file.
+    n_classes
+        Number of classes; 0: any.
+    output_name, tensor
+        As for :func:`bake`.
+
+    Returns
+    -------
+    dict
+        The keys of `p2p show --json`.
+
+    Raises
+    ------
+    Error
+        No or several candidates, a head that cannot be corrected, a damaged file.
+    """
+    return _core.show_file(os.fspath(model), n_classes, output_name, tensor)
+
+
+def _is_module(model: object) -> bool:
+    if "torch" not in sys.modules:
+        return False
+    import torch
+
+    return isinstance(model, torch.nn.Module)
+
+
+@contextmanager
+def _inputs_file(verify: Any) -> Iterator[str | None]:
+    """Inputs of the proof as a file, with this Python to run ONNX Runtime in."""
+    if verify is None:
+        yield None
+        return
+    chosen = "P2P_PYTHON" in os.environ
+    with tempfile.TemporaryDirectory(prefix="prior2posterior-") as folder:
+        if isinstance(verify, (str, os.PathLike)):
+            path = os.fspath(verify)
+        elif isinstance(verify, Mapping):
+            path = os.path.join(folder, "inputs.npz")
+            np.savez(path, **{name: _numpy(array) for name, array in verify.items()})
+        else:
+            path = os.path.join(folder, "inputs.npy")
+            np.save(path, _numpy(verify))
+        if not chosen:
+            os.environ["P2P_PYTHON"] = sys.executable
+        try:
+            yield path
+        finally:
+            if not chosen:
+                os.environ.pop("P2P_PYTHON", None)
+
+
+def _numpy(array: Any) -> Any:
+    if library(array) == "torch":
+        array = array.detach().cpu()
+    return np.asarray(array)

@@ -1,0 +1,383 @@
+"""Corrections and corrected scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, overload
+from weakref import ref
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from ._arrays import (
+    Rows,
+    agree,
+    as_labels,
+    as_rows,
+    blocks_of,
+    check_shape,
+    core_scores,
+    is_blocks,
+    per_class,
+)
+from ._core import ClassPrior, Correction
+from ._errors import Error, warn
+from ._estimate import threads_of
+
+__all__ = ["correct", "make_correction", "methods"]
+
+# The last correction that needed nothing but its prior: batch after batch asks for the same.
+_last: tuple[ref[ClassPrior], tuple[Any, ...], Correction] | None = None
+
+
+def methods() -> dict[str, str]:
+    """Name and one line of every method, simplest first; ``'auto'`` chooses among them."""
+    return _core.methods()
+
+
+def _target(target: Any, prior: ClassPrior) -> tuple[str, NDArray[np.float64] | None]:
+    if isinstance(target, str):
+        return target, None
+    return "given", per_class(target, "target", prior.classes)
+
+
+def make_correction(
+    prior: ClassPrior,
+    *,
+    target: Any = "uniform",
+    method: str = "p2p",
+    strength: float | str = 1.0,
+    holdout: Any = None,
+    holdout_labels: Any = None,
+    unlabelled: Any = None,
+    holdout_second: Any = None,
+    input: str = "auto",
+    ignore_index: int | None = None,
+    class_axis: int | None = None,
+    tau: float = 1.0,
+    eps: float = 0.5,
+    match_to: str = "source",
+    confusion: str = "soft",
+    max_rounds: int = 1000,
+    allow_unconverged: bool = False,
+    folds: int = 5,
+    max_group_loss: float = 0.1,
+    threads: int | None = None,
+) -> Correction:
+    """Find a correction: delta = strength * (log target - log residual), centred.
+
+    Parameters
+    ----------
+    prior
+        From :func:`estimate_prior`.
+    target
+        Prior to aim at: ``'uniform'``, ``'empirical'`` (the training counts), one number per class
+        (any positive scale) or a mapping from class name, or ``'estimated:em'``, ``'map-em'``,
+        ``'bbse'``, ``'rlls'`` from `unlabelled`.
+    method
+        One of :func:`methods`, or ``'auto'``: chosen on the labelled held-out rows so that it does
+        no harm.
+    strength
+        Share of the correction, 0 is the identity; ``'auto'``: chosen on the held-out rows.
+    holdout, holdout_labels
+        Scores, as the model makes them, of rows that it was not trained on, and their labels.
+    unlabelled
+        Scores of rows of the target, whose labels nobody knows.
+    holdout_second
+        The held-out rows as a second, zero-shot model scores them (``'gla'``).
+    input, ignore_index, class_axis
+        How `holdout`, `unlabelled` and `holdout_second` are to be understood; as for
+        :func:`estimate_prior`.
+    tau
+        Exponent of the prior in ``'empirical'`` and ``'gala'``.
+    eps
+        ``'drops'``: how far from uniform the worst target may lie, KL in nats.
+    match_to
+        ``'match'``: rows and prior of the ``'source'`` or of the ``'target'``.
+    confusion
+        ``'bbse'``, ``'rlls'``: count mean posteriors (``'soft'``) or predictions (``'hard'``).
+    max_rounds, allow_unconverged
+        Cap of iterative methods in passes; at the cap, take the last round with a warning.
+    folds, max_group_loss
+        ``'auto'``: parts of the held-out rows; no recall of many, medium or few classes may fall
+        by more.
+    threads
+        None: all processors. The result does not depend on it.
+
+    Returns
+    -------
+    Correction
+        The same numbers, bit for bit, as `p2p correct`.
+
+    Raises
+    ------
+    Error
+        An input that the method needs is missing, or cannot be used.
+
+    Warns
+    -----
+    PriorWarning
+        An incomplete prior, a method at its cap, classes that were capped.
+
+    Notes
+    -----
+    O(C) for ``'none'``, ``'empirical'`` and ``'p2p'``; passes over the held-out or unlabelled rows
+    for the others. Every method with its source: docs/methods.
+    """
+    name, shares = _target(target, prior)
+    if isinstance(strength, str) and strength != "auto":
+        raise Error(f"strength is '{strength}'; expected a number or 'auto'")
+    count = threads_of(threads)
+    opened: list[_core.Scores | None] = []
+    for rows, of in (
+        (holdout, "holdout"),
+        (unlabelled, "unlabelled"),
+        (holdout_second, "holdout_second"),
+    ):
+        if rows is None:
+            opened.append(None)
+            continue
+        core, first = core_scores(rows, class_axis, of)
+        agree(("the prior", prior.classes), (f"the columns of '{of}'", first.names))
+        opened.append(core)
+    labels = None
+    if holdout_labels is not None:
+        labels = as_labels(holdout_labels, prior.classes, ignore_index)
+    evidence = _core.Evidence(
+        opened[0], labels, ignore_index, opened[1], opened[2], input, count
+    )
+    correction = _core.make_correction(
+        prior,
+        method,
+        name,
+        shares,
+        None if isinstance(strength, str) else float(strength),
+        tau,
+        eps,
+        match_to,
+        confusion,
+        max_rounds,
+        allow_unconverged,
+        folds,
+        max_group_loss,
+        evidence,
+    )
+    for missing in prior.missing_parts:
+        warn("the prior is incomplete: " + missing)
+    for sentence in correction.warnings:
+        warn(sentence)
+    if correction.capped.size:
+        warn(
+            f"{correction.capped.size} classes whose prior is only the floor were raised no more "
+            "than the most raised measured class: " + ", ".join(map(str, correction.capped[:10]))
+        )
+    return correction
+
+
+def correction_of(
+    prior: ClassPrior | Correction, target: Any, method: str, strength: Any, evidence: dict[str, Any]
+) -> Correction:
+    """Return `prior` when it is a correction already, else what it and the options make."""
+    if isinstance(prior, Correction):
+        if target != "uniform" or method != "p2p" or strength != 1.0 or evidence:
+            raise Error(
+                "target, method, strength and what they look at are settled in a Correction; "
+                "give them to make_correction"
+            )
+        return prior
+    if not isinstance(prior, ClassPrior):
+        raise Error(
+            f"prior is a {type(prior).__name__}; expected a ClassPrior or a Correction, as "
+            "estimate_prior, load_prior and make_correction return them"
+        )
+    if evidence or not isinstance(target, str):
+        return make_correction(prior, target=target, method=method, strength=strength, **evidence)
+    global _last
+    key = (target, method, strength)
+    last = _last
+    if last is None or last[0]() is not prior or last[1] != key:
+        correction = make_correction(prior, target=target, method=method, strength=strength)
+        last = _last = (ref(prior), key, correction)
+    return last[2]
+
+
+@overload
+def correct(
+    scores: NDArray[Any],
+    prior: ClassPrior | Correction,
+    *,
+    target: Any = ...,
+    method: str = ...,
+    strength: float | str = ...,
+    output: str | None = ...,
+    input: str = ...,
+    out: Any = ...,
+    second: Any = ...,
+    class_axis: int | None = ...,
+    threads: int | None = ...,
+    **evidence: Any,
+) -> NDArray[Any]: ...
+@overload
+def correct(
+    scores: Any,
+    prior: ClassPrior | Correction,
+    *,
+    target: Any = ...,
+    method: str = ...,
+    strength: float | str = ...,
+    output: str | None = ...,
+    input: str = ...,
+    out: Any = ...,
+    second: Any = ...,
+    class_axis: int | None = ...,
+    threads: int | None = ...,
+    **evidence: Any,
+) -> Any: ...
+def correct(
+    scores: Any,
+    prior: ClassPrior | Correction,
+    *,
+    target: Any = "uniform",
+    method: str = "p2p",
+    strength: float | str = 1.0,
+    output: str | None = None,
+    input: str = "auto",
+    out: Any = None,
+    second: Any = None,
+    class_axis: int | None = None,
+    threads: int | None = None,
+    **evidence: Any,
+) -> Any:
+    """Divide a prior out of scores: z' = z / T + delta.
+
+    Parameters
+    ----------
+    scores
+        Scores of any rows, shape (rows, C), as for :func:`estimate_prior`. An iterable of blocks
+        gives a generator of corrected blocks.
+    prior
+        A prior, or a correction from :func:`make_correction`.
+    target, method, strength
+        As for :func:`make_correction`.
+    output
+        ``'logits'``, ``'probs'``, ``'log-probs'`` or ``'labels'`` (class numbers, int64); None: as
+        the input.
+    input
+        What `scores` are: ``'auto'``, ``'logits'``, ``'probs'`` or ``'log-probs'``.
+    out
+        NumPy array, a `memmap` for example, that takes the result; of the shape and type of the
+        result, and apart from `scores`.
+    second
+        Scores of a second, zero-shot model for the same rows (``method='gla'``).
+    class_axis, threads
+        As for :func:`estimate_prior`.
+    **evidence
+        Everything else that :func:`make_correction` takes: `holdout`, `holdout_labels`,
+        `unlabelled`, ...
+
+    Returns
+    -------
+    array
+        In the type, shape and element type of `scores`, on its device. The same numbers, bit for
+        bit, as `p2p correct`.
+
+    Raises
+    ------
+    Error
+        Scores that cannot be used, another number of classes, class names that differ, a result
+        that the element type cannot hold. `out` may then hold some corrected rows.
+
+    Notes
+    -----
+    One pass, O(rows * C); memory: the result. Source: Bhat et al., WACV 2025; every method with
+    its source in docs/methods.
+
+    Examples
+    --------
+    >>> prior2posterior.correct(test_logits, prior)
+    >>> prior2posterior.correct(test_logits, prior, output="labels")
+    """
+    correction = correction_of(prior, target, method, strength, evidence)
+    count = threads_of(threads)
+    if is_blocks(scores):
+        if out is not None or second is not None:
+            raise Error("out and second do not go with blocks of scores; correct each block")
+        return _corrected_blocks(scores, correction, output, input, class_axis, count)
+    rows = as_rows(scores)
+    return _corrected(rows, "scores", correction, output, input, out, second, class_axis, count)
+
+
+def _corrected_blocks(
+    blocks: Iterable[Any],
+    correction: Correction,
+    output: str | None,
+    input: str,
+    class_axis: int | None,
+    threads: int,
+) -> Iterator[Any]:
+    for block, name in blocks_of(blocks):
+        rows = as_rows(block, name)
+        result = _corrected(rows, name, correction, output, input, None, None, class_axis, threads)
+        if input == "auto":
+            # The first block tells the kind of all.
+            input = _core.detect_kind(_core.Scores([rows.array], class_axis, name))
+        yield result
+
+
+def _corrected(
+    rows: Rows,
+    name: str,
+    correction: Correction,
+    output: str | None,
+    input: str,
+    out: Any,
+    second: Any,
+    class_axis: int | None,
+    threads: int,
+) -> Any:
+    array = rows.array
+    axis = check_shape(array, class_axis, name)
+    if rows.names is not None:
+        agree(("the prior", correction.classes), (f"the columns of '{name}'", rows.names))
+    shape = array.shape
+    if output == "labels":
+        shape = shape[:axis] + shape[axis + 1 :]
+        dtype: Any = np.int64
+        out_axis = -1
+    else:
+        dtype = array.dtype
+        out_axis = axis
+    if out is None:
+        target = np.empty(shape, dtype)
+    else:
+        target = _checked_out(out, shape, rows.wrap(np.empty(0, dtype)), array)
+    _core.correct(
+        _core.Scores([array], class_axis, name),
+        target,
+        out_axis,
+        correction,
+        input,
+        output or "",
+        None if second is None else core_scores(second, class_axis, "second")[0],
+        "auto",
+        threads,
+    )
+    return rows.wrap(target) if out is None else out
+
+
+def _checked_out(
+    out: Any, shape: tuple[int, ...], like: Any, scores: NDArray[Any]
+) -> NDArray[Any]:
+    if not isinstance(out, np.ndarray):
+        raise Error(f"'out' is a {type(out).__name__}; expected a NumPy array")
+    dtype = np.asarray(like).dtype
+    if out.shape != shape or out.dtype != dtype:
+        raise Error(
+            f"'out' has shape {out.shape} of {out.dtype}; expected {shape} of {dtype}"
+        )
+    if not out.flags.writeable:
+        raise Error("'out' is read-only; expected an array that can be written")
+    if np.may_share_memory(out, scores):
+        raise Error("'out' shares memory with the scores; expected an array of its own")
+    return out.view(np.uint16) if dtype.name == "bfloat16" else out

@@ -1,0 +1,153 @@
+"""Metrics of labelled scores, and what a prior says about its model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from . import _core
+from ._arrays import agree, as_labels, core_scores, per_class
+from ._core import ClassPrior, Inspection, Metrics
+from ._errors import Error
+from ._estimate import _class_numbers, threads_of
+
+__all__ = ["evaluate", "inspect"]
+
+
+def evaluate(
+    scores: Any,
+    labels: Any,
+    *,
+    counts: Any = None,
+    many: float = 100,
+    few: float = 20,
+    bootstrap: int = 0,
+    seed: int = 0,
+    input: str = "auto",
+    temperature: float = 1.0,
+    classes: Sequence[str] | None = None,
+    ignore_index: int | None = None,
+    exclude: Iterable[int | str] = (),
+    class_axis: int | None = None,
+    threads: int | None = None,
+) -> Metrics:
+    """Measure accuracy by group, calibration and residual slope of labelled scores.
+
+    Parameters
+    ----------
+    scores
+        Shape (rows, C), as for :func:`estimate_prior`, or a list of such arrays.
+    labels
+        Class of each row: integers, or names when the columns have names.
+    counts
+        Training images per class, shape (C,), a mapping from class name, or a
+        :class:`ClassPrior` that holds them; without them there are no groups and no slope.
+    many, few
+        Classes with more than `many` training images are many, with fewer than `few` are few.
+    bootstrap
+        Replicates for 95 % intervals; 0: none.
+    seed
+        Of the bootstrap.
+    input, temperature, classes, ignore_index, class_axis, threads
+        As for :func:`estimate_prior`.
+    exclude
+        Classes masked out of the scores; their rows are left out.
+
+    Returns
+    -------
+    Metrics
+        The same numbers, bit for bit, as `p2p evaluate`.
+
+    Raises
+    ------
+    Error
+        Labels out of range or of another length, scores that cannot be used.
+
+    Notes
+    -----
+    One pass, O(rows * C); memory 16 bytes a row. Definitions: docs/metrics.md.
+    """
+    core, first = core_scores(scores, class_axis)
+    known = None
+    if isinstance(counts, ClassPrior):
+        known = counts.classes
+        if counts.counts is None:
+            raise Error("counts is a prior that holds no training counts; estimate it with counts")
+        counts = counts.counts
+    names = agree(
+        ("classes", classes), ("the columns of 'scores'", first.names), ("the prior", known)
+    )
+    return _core.evaluate(
+        core,
+        as_labels(labels, names, ignore_index),
+        input,
+        temperature,
+        _counts(counts, names, core.n_classes),
+        many,
+        few,
+        ignore_index,
+        sorted(set(_class_numbers(exclude, names))),
+        bootstrap,
+        seed,
+        threads_of(threads),
+    )
+
+
+def _counts(counts: Any, names: Sequence[str] | None, n_classes: int) -> Any:
+    array = per_class(counts, "counts", names)
+    if array is not None and array.size != n_classes:
+        raise Error(
+            f"'counts' holds {array.size} values for {n_classes} classes; give one value per class"
+        )
+    return array
+
+
+def inspect(
+    prior: ClassPrior,
+    scores: Any = None,
+    labels: Any = None,
+    *,
+    input: str = "auto",
+    ignore_index: int | None = None,
+    class_axis: int | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> Inspection:
+    """Compare a prior with the class frequencies; measure the bias left in labelled scores.
+
+    Parameters
+    ----------
+    prior
+        From :func:`estimate_prior`.
+    scores, labels
+        Labelled rows whose residual slope is measured, both or neither. Scores are used as z / T
+        of the prior.
+    input, ignore_index, class_axis, threads
+        As for :func:`estimate_prior`.
+    seed
+        Of the interval's bootstrap.
+
+    Returns
+    -------
+    Inspection
+        Print it for the text of `p2p inspect`.
+
+    Raises
+    ------
+    Error
+        Scores without labels or labels without scores; rows that cannot be used.
+    """
+    if (scores is None) != (labels is None):
+        raise Error("inspect needs scores and labels together, or neither")
+    count = threads_of(threads)
+    if scores is None:
+        return _core.inspect(prior, None, None, input, ignore_index, seed, count)
+    core, first = core_scores(scores, class_axis)
+    names = agree(("the prior", prior.classes), ("the columns of 'scores'", first.names))
+    if core.n_classes != prior.n_classes:
+        raise Error(
+            f"the prior has {prior.n_classes} classes, but the scores have {core.n_classes}; "
+            "use a prior of the same model"
+        )
+    numbers = as_labels(labels, names, ignore_index)
+    return _core.inspect(prior, core, numbers, input, ignore_index, seed, count)
