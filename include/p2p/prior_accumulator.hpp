@@ -40,8 +40,7 @@ class PriorAccumulator {
 
   [[nodiscard]] std::int64_t classes() const { return sums_.classes(); }
   [[nodiscard]] std::int64_t rows() const { return seen_; }  ///< those left out included
-  [[nodiscard]] const EstimateOptions& options() const { return options_; }
-  [[nodiscard]] const std::vector<std::int64_t>& label_rows() const { return label_rows_; }
+  [[nodiscard]] const PriorSettings& settings() const { return settings_; }
 
   struct State {
     ScoreKind kind = ScoreKind::kAuto;

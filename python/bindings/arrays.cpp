@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "p2p/error.hpp"
@@ -58,8 +59,8 @@ StridedRows strided(const A& array, DType dtype, int class_axis) {
 
 class ArraySource final : public RowSource {
  public:
-  ArraySource(StridedRows rows, std::string name, std::shared_ptr<StopFlag> stop)
-      : rows_(std::move(rows)), name_(std::move(name)), stop_(std::move(stop)) {}
+  ArraySource(StridedRows rows, std::string name)
+      : rows_(std::move(rows)), name_(std::move(name)) {}
 
   [[nodiscard]] std::int64_t rows() const override { return rows_.rows(); }
   [[nodiscard]] std::int64_t classes() const override { return rows_.classes(); }
@@ -69,11 +70,9 @@ class ArraySource final : public RowSource {
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] bool random_access() const override { return true; }
   void read(std::int64_t first, std::int64_t count, void* out) override {
-    heed_stop();
     rows_.read(first, count, out);
   }
   [[nodiscard]] const void* view(std::int64_t first, std::int64_t /*count*/) override {
-    heed_stop();
     return rows_.packed(first);
   }
   [[nodiscard]] InputRecord record() override {
@@ -81,13 +80,8 @@ class ArraySource final : public RowSource {
   }
 
  private:
-  void heed_stop() const {
-    if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) throw Stopped{};
-  }
-
   StridedRows rows_;
   std::string name_;
-  std::shared_ptr<StopFlag> stop_;
 };
 
 }  // namespace
@@ -212,10 +206,10 @@ Scores::Scores(std::vector<Array> arrays, std::optional<int> class_axis, const s
   }
 }
 
-ScoreSet Scores::open(const std::shared_ptr<StopFlag>& stop) const {
+ScoreSet Scores::open() const {
   std::vector<std::unique_ptr<RowSource>> sources;
   for (const Part& part : parts_) {
-    sources.push_back(std::make_unique<ArraySource>(part.rows, part.name, stop));
+    sources.push_back(std::make_unique<ArraySource>(part.rows, part.name));
   }
   return ScoreSet(std::move(sources));
 }

@@ -3,10 +3,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,17 +69,13 @@ class StridedRows {
   bool packed_ = false;
 };
 
-/// Set when Ctrl-C asks a pass to stop: sources then throw Stopped.
-using StopFlag = std::atomic<bool>;
-struct Stopped {};
-
 /// Score arrays that are read as one data set. Borrowed from Python as long as this lives.
 class Scores {
  public:
   /// uint16 elements are bfloat16. `name` is used in messages; of several arrays each has its
   /// number.
   Scores(std::vector<Array> arrays, std::optional<int> class_axis, const std::string& name);
-  [[nodiscard]] ScoreSet open(const std::shared_ptr<StopFlag>& stop) const;
+  [[nodiscard]] ScoreSet open() const;
   [[nodiscard]] std::int64_t rows() const;
   [[nodiscard]] std::int64_t classes() const { return parts_.front().rows.classes(); }
   [[nodiscard]] std::int64_t bytes() const;
@@ -119,6 +113,9 @@ class ArraySink final : public RowSink {
  public:
   explicit ArraySink(StridedRows rows) : rows_(std::move(rows)) {}
   [[nodiscard]] bool random_access() const override { return true; }
+  [[nodiscard]] void* place(std::int64_t first, std::int64_t /*count*/) override {
+    return rows_.packed(first);
+  }
   void write(std::int64_t first, std::int64_t count, const void* rows) override {
     rows_.write(first, count, rows);
   }

@@ -35,9 +35,9 @@ struct OpenedRows {
   std::optional<ScoreSet> set;
   EvidenceRows rows;
 
-  void open(const Scores* scores, ScoreKind kind, const std::shared_ptr<StopFlag>& stop) {
+  void open(const Scores* scores, ScoreKind kind) {
     if (scores == nullptr) return;
-    set.emplace(scores->open(stop));
+    set.emplace(scores->open());
     rows.scores = &*set;
     rows.kind_stated = kind != ScoreKind::kAuto;
     rows.kind = rows.kind_stated ? kind : detect_kind(*set);
@@ -124,13 +124,13 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method,
     throw_usage("holdout_labels need the scores of the same rows (holdout)");
   }
   PythonCorrection result;
-  run_unlocked(arrays.bytes(), [&](const std::shared_ptr<StopFlag>& stop) {
+  run_unlocked(arrays.bytes(), [&] {
     OpenedRows holdout;
     OpenedRows unlabelled;
     OpenedRows second;
-    holdout.open(arrays.holdout, arrays.kind, stop);
-    unlabelled.open(arrays.unlabelled, arrays.kind, stop);
-    second.open(arrays.holdout_second, arrays.kind, stop);
+    holdout.open(arrays.holdout, arrays.kind);
+    unlabelled.open(arrays.unlabelled, arrays.kind);
+    second.open(arrays.holdout_second, arrays.kind);
     std::optional<ArrayLabels> labels;
     if (arrays.holdout_labels) {
       labels.emplace(*arrays.holdout_labels);
@@ -169,8 +169,8 @@ void apply(const Scores& scores, const OutArray& out, int class_axis,
   const std::optional<OutputKind> wanted =
       output.empty() ? std::nullopt : std::optional(parse_output(output));
   const StridedRows rows = output_rows(out, class_axis);
-  run_unlocked(scores.bytes(), [&](const std::shared_ptr<StopFlag>& stop) {
-    ScoreSet set = scores.open(stop);
+  run_unlocked(scores.bytes(), [&] {
+    ScoreSet set = scores.open();
     options.kind_stated = stated != ScoreKind::kAuto;
     options.kind = options.kind_stated ? stated : detect_kind(set);
     options.output = wanted.value_or(parse_output(std::string(kind_name(options.kind))));
@@ -178,7 +178,7 @@ void apply(const Scores& scores, const OutArray& out, int class_axis,
     options.threads = useful_threads(set, threads);
     std::optional<ScoreSet> second_set;
     if (second != nullptr) {
-      second_set.emplace(second->open(stop));
+      second_set.emplace(second->open());
       options.second = &*second_set;
       const ScoreKind kind = parse_kind(second_input);
       options.second_kind = kind != ScoreKind::kAuto ? kind : detect_kind(*second_set);
@@ -351,7 +351,7 @@ void bind_correction(nb::module_& m) {
   m.def(
       "detect_kind",
       [](const Scores& scores) {
-        ScoreSet set = scores.open(nullptr);
+        ScoreSet set = scores.open();
         return std::string(kind_name(detect_kind(set)));
       },
       "scores"_a);

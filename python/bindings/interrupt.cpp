@@ -1,5 +1,18 @@
 #include "interrupt.hpp"
 
+#include <nanobind/nanobind.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "p2p/parallel.hpp"
+
+namespace nb = nanobind;
+
 namespace p2p::python {
 namespace {
 
@@ -7,14 +20,13 @@ constexpr std::chrono::milliseconds kSignalPeriod{50};
 
 }  // namespace
 
-void run_unlocked(std::int64_t bytes,
-                  const std::function<void(const std::shared_ptr<StopFlag>&)>& work) {
+void run_unlocked(std::int64_t bytes, const std::function<void()>& work) {
   if (bytes < kShortWork) {
     const nb::gil_scoped_release unlocked;
-    work(nullptr);
+    work();
     return;
   }
-  const auto stop = std::make_shared<StopFlag>(false);
+  std::atomic<bool> stop{false};
   std::mutex mutex;
   std::condition_variable ended;
   bool done = false;
@@ -24,7 +36,8 @@ void run_unlocked(std::int64_t bytes,
     const nb::gil_scoped_release unlocked;
     std::thread worker([&] {
       try {
-        work(stop);
+        const StopScope scope(stop);
+        work();
       } catch (...) {
         failure = std::current_exception();
       }
@@ -40,7 +53,7 @@ void run_unlocked(std::int64_t bytes,
         const nb::gil_scoped_acquire locked;
         interrupted = PyErr_CheckSignals() != 0;
       }
-      if (interrupted) stop->store(true);
+      if (interrupted) stop.store(true);
       lock.lock();
     }
     lock.unlock();

@@ -36,8 +36,8 @@ template <class Measure>
 void measure(const Scores& scores, const Integers& labels, const std::string& input,
              EvaluateOptions& options, Measure&& how) {
   const ScoreKind stated = parse_kind(input);
-  run_unlocked(scores.bytes(), [&](const std::shared_ptr<StopFlag>& stop) {
-    ScoreSet set = scores.open(stop);
+  run_unlocked(scores.bytes(), [&] {
+    ScoreSet set = scores.open();
     options.kind_stated = stated != ScoreKind::kAuto;
     options.kind = options.kind_stated ? stated : detect_kind(set);
     ArrayLabels source(labels);

@@ -84,9 +84,15 @@ nb::object folded(const std::optional<Reals>& bias, const PythonCorrection& corr
 void bind_model(nb::module_& m) {
   m.def("bake_file", &bake_file, "model"_a, "out"_a, "correction"_a, "prior_sha256"_a, "mode"_a,
         "output_name"_a, "tensor"_a, "add_bias"_a, "again"_a, "verify"_a.none(),
-        "tolerance"_a.none(), "threads"_a);
-  m.def("unbake_file", &unbake_file, "model"_a, "out"_a);
-  m.def("show_file", &show_file, "model"_a, "n_classes"_a, "output_name"_a, "tensor"_a);
+        "tolerance"_a.none(), "threads"_a,
+        nb::sig("def bake_file(model: str, out: str, correction: Correction, prior_sha256: str, "
+                "mode: str, output_name: str, tensor: str, add_bias: str, again: bool, verify: "
+                "str | None, tolerance: float | None, threads: int) -> dict[str, typing.Any]"));
+  m.def("unbake_file", &unbake_file, "model"_a, "out"_a,
+        nb::sig("def unbake_file(model: str, out: str) -> dict[str, typing.Any]"));
+  m.def("show_file", &show_file, "model"_a, "n_classes"_a, "output_name"_a, "tensor"_a,
+        nb::sig("def show_file(model: str, n_classes: int, output_name: str, tensor: str) -> "
+                "dict[str, typing.Any]"));
   m.def("folded_bias", &folded, "bias"_a.none(), "correction"_a,
         nb::sig("def folded_bias(bias: numpy.typing.NDArray[numpy.float64] | None, correction: "
                 "Correction) -> numpy.typing.NDArray[numpy.float64]"));

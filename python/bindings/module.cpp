@@ -40,7 +40,8 @@ NB_MODULE(_core, m) {
   bind_error(m);
   nb::set_leak_warnings(false);  // what lives until the interpreter ends is not a leak
   p2p::kernels::select_target();
-  m.attr("__version__") = p2p::kVersion;
+  m.attr("version") = p2p::kVersion;
+  m.attr("BLOCK_ROWS") = p2p::kBlockRows;
   bind_prior(m);
   bind_correction(m);
   bind_metrics(m);

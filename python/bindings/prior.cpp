@@ -79,8 +79,8 @@ Estimated estimated(Estimate estimate) {
 Estimated estimate(const Scores& scores, const std::optional<Integers>& labels,
                    const EstimateOptions& options) {
   Estimate result;
-  run_unlocked(scores.bytes(), [&](const std::shared_ptr<StopFlag>& stop) {
-    ScoreSet set = scores.open(stop);
+  run_unlocked(scores.bytes(), [&] {
+    ScoreSet set = scores.open();
     EstimateOptions of_set = options;
     of_set.threads = useful_threads(set, options.threads);
     std::optional<ArrayLabels> source;
@@ -92,8 +92,8 @@ Estimated estimate(const Scores& scores, const std::optional<Integers>& labels,
 
 void update(PriorAccumulator& sums, const Scores& batch, const std::optional<Integers>& labels,
             const std::optional<Reals>& weights) {
-  run_unlocked(batch.bytes(), [&](const std::shared_ptr<StopFlag>& stop) {
-    ScoreSet set = batch.open(stop);
+  run_unlocked(batch.bytes(), [&] {
+    ScoreSet set = batch.open();
     std::optional<ArrayLabels> source;
     if (labels) source.emplace(*labels);
     std::span<const double> of_rows;
@@ -150,7 +150,7 @@ ClassPrior load_prior(const std::string& path) {
   return prior;
 }
 
-ClassPrior prior_of_totals(const EstimateOptions& options, std::int64_t rows,
+Estimated prior_of_totals(const EstimateOptions& options, std::int64_t rows,
                            std::vector<std::int64_t> label_rows, std::vector<double> posterior,
                            std::vector<double> squared, std::vector<double> own) {
   const auto classes = static_cast<std::int64_t>(posterior.size());
@@ -159,7 +159,7 @@ ClassPrior prior_of_totals(const EstimateOptions& options, std::int64_t rows,
       std::any_of(label_rows.begin(), label_rows.end(), [](auto m) { return m > 0; });
   sums.load({options.kind, rows, 0, labelled,
              PosteriorSum::of_totals(rows, label_rows, posterior, squared, own).save()});
-  return sums.finish().prior;
+  return estimated(sums.finish());
 }
 
 void bind_class_prior(nb::module_& m) {
@@ -323,7 +323,11 @@ void bind_prior(nb::module_& m) {
       .def("save", &save)
       .def("load", &load, "saved"_a)
       .def_prop_ro("n_classes", &PriorAccumulator::classes)
-      .def_prop_ro("n_rows", &PriorAccumulator::rows);
+      .def_prop_ro("n_rows", &PriorAccumulator::rows)
+      .def_prop_ro(
+          "training_offset",
+          [](const PriorAccumulator& sums) { return to_numpy(sums.settings().training_offset); },
+          nb::sig("def training_offset(self, /) -> numpy.typing.NDArray[numpy.float64]"));
   m.def("estimate_prior", &estimate, "scores"_a, "labels"_a.none(), "options"_a);
   m.def("prior_of_totals", &prior_of_totals, "options"_a, "rows"_a, "label_rows"_a, "posterior"_a,
         "posterior_squared"_a, "own_class"_a);

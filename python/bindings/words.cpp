@@ -26,11 +26,15 @@ T parse(const std::string& word, const char* what,
 std::string as_python(std::string_view sentence) {
   // Options whose values are words keep them in quotes, those of numbers as they are.
   static const std::regex kWord(
-      "--(input|output|rows|method|match-to|confusion|mode|trained-with|target) "
+      "--(input|output|rows|method|strength|match-to|confusion|mode|trained-with|target) "
       "([a-z0-9:]+(?:-[a-z0-9]+)*)(?= or | and |[,;.) ]|$)");
   static const std::regex kNumber("--([a-z][a-z-]*) (-?[0-9][0-9.e+-]*[0-9]|-?[0-9])");
   static const std::regex kName("--([a-z][a-z-]*)");
-  std::string text = std::regex_replace(std::string(sentence), kWord, "--$1=\"$2\"");
+  static const std::regex kFlag("--(iterate|allow-unconverged|again)");
+  static const std::regex kEstimate("p2p estimate( --iterate)?");
+  std::string text = std::regex_replace(std::string(sentence), kEstimate, "estimate_prior$1");
+  text = std::regex_replace(text, kFlag, "--$1=True");
+  text = std::regex_replace(text, kWord, "--$1=\"$2\"");
   text = std::regex_replace(text, kNumber, "--$1=$2");
   std::string result;
   std::size_t done = 0;

@@ -37,13 +37,15 @@ careful with is warned of as `PriorWarning`.
 """
 
 from ._bake import bake, show, unbake
-from ._core import ClassPrior, Correction, Inspection, Metrics, __version__
+from ._core import BLOCK_ROWS, ClassPrior, Correction, Inspection, Metrics
+from ._core import version as __version__
 from ._correct import correct, make_correction, methods
 from ._errors import DeviceCopyWarning, Error, PriorWarning
 from ._estimate import PosteriorSum, estimate_prior, load_prior, save
 from ._evaluate import evaluate, inspect
 
 __all__ = [
+    "BLOCK_ROWS",
     "ClassPrior",
     "Correction",
     "DeviceCopyWarning",

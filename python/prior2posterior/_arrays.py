@@ -39,7 +39,7 @@ def _refuse(name: str, found: str, expected: str) -> Error:
 
 
 def _check(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """The array in native byte order, when its elements are floats."""
+    """Return the array in native byte order; Error when its elements are no floats."""
     dtype = array.dtype
     if dtype.kind != "f" or dtype.itemsize > 8:
         hint = {
@@ -132,7 +132,9 @@ def _from_device(value: Any, name: str) -> Rows:
     if hasattr(value, "__array_namespace__"):
         namespace = value.__array_namespace__()
     elif library(value) == "cupy":
-        import cupy as namespace
+        import cupy
+
+        namespace = cupy
     if hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] != _CPU:
         warn(f"'{name}' is on another device and was copied to the CPU", DeviceCopyWarning)
         value = value.get() if hasattr(value, "get") else value
@@ -200,9 +202,7 @@ def as_rows(value: Any, name: str = "scores") -> Rows:
             array = array.astype(np.float64)
         return _from_numpy(array, name)
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
-        raise _refuse(
-            name, "is a path", "load it first, as in numpy.load(path, mmap_mode='r')"
-        )
+        raise _refuse(name, "is a path", "load it first, as in numpy.load(path, mmap_mode='r')")
     raise _refuse(
         name,
         f"is a {type(value).__name__}",
@@ -233,7 +233,9 @@ def check_shape(array: NDArray[Any], class_axis: int | None, name: str) -> int:
     classes = array.shape[axis]
     if array.size and classes < 2:
         raise _refuse(
-            name, f"has shape {array.shape}: axis {axis} gives {classes} classes", "expected 2 or more"
+            name,
+            f"has shape {array.shape}: axis {axis} gives {classes} classes",
+            "expected 2 or more",
         )
     if not array.size:
         raise _refuse(name, f"has shape {array.shape}: it is empty", "expected at least one row")
@@ -353,7 +355,8 @@ def per_class(
     if isinstance(values, Mapping):
         if classes is None:
             raise _refuse(name, "is keyed by class name", "name the columns with classes=[...]")
-        odd = sorted(set(map(str, values)) ^ set(classes))
+        values = {str(key): value for key, value in values.items()}
+        odd = sorted(set(values) ^ set(classes))
         if odd:
             raise _refuse(
                 name, f"and the classes differ in '{odd[0]}'", "give one number for every class"
@@ -371,7 +374,7 @@ def per_class(
 
 
 def agree(*named: tuple[str, Sequence[str] | None]) -> list[str] | None:
-    """Return the class names that all sources with names agree on; Error naming the first that differs."""
+    """Return the names that all sources agree on; Error naming the first that differs."""
     known = [(origin, list(names)) for origin, names in named if names is not None]
     if not known:
         return None

@@ -191,7 +191,7 @@ def _is_module(model: object) -> bool:
 
 @contextmanager
 def _inputs_file(verify: Any) -> Iterator[str | None]:
-    """Inputs of the proof as a file, with this Python to run ONNX Runtime in."""
+    """Put the inputs of the proof into a file, and name this Python to run ONNX Runtime in."""
     if verify is None:
         yield None
         return

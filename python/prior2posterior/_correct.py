@@ -118,7 +118,8 @@ def make_correction(
     Warns
     -----
     PriorWarning
-        An incomplete prior, a method at its cap, classes that were capped.
+        An incomplete prior, a method at its cap, classes that were capped, ``'auto'`` leaving the
+        scores alone.
 
     Notes
     -----
@@ -144,9 +145,7 @@ def make_correction(
     labels = None
     if holdout_labels is not None:
         labels = as_labels(holdout_labels, prior.classes, ignore_index)
-    evidence = _core.Evidence(
-        opened[0], labels, ignore_index, opened[1], opened[2], input, count
-    )
+    evidence = _core.Evidence(opened[0], labels, ignore_index, opened[1], opened[2], input, count)
     correction = _core.make_correction(
         prior,
         method,
@@ -167,6 +166,9 @@ def make_correction(
         warn("the prior is incomplete: " + missing)
     for sentence in correction.warnings:
         warn(sentence)
+    selection = correction.selection
+    if selection is not None and selection["verdict"] != "correct":
+        warn(selection["explanation"])
     if correction.capped.size:
         warn(
             f"{correction.capped.size} classes whose prior is only the floor were raised no more "
@@ -176,7 +178,11 @@ def make_correction(
 
 
 def correction_of(
-    prior: ClassPrior | Correction, target: Any, method: str, strength: Any, evidence: dict[str, Any]
+    prior: ClassPrior | Correction,
+    target: Any,
+    method: str,
+    strength: Any,
+    evidence: dict[str, Any],
 ) -> Correction:
     """Return `prior` when it is a correction already, else what it and the options make."""
     if isinstance(prior, Correction):
@@ -366,16 +372,12 @@ def _corrected(
     return rows.wrap(target) if out is None else out
 
 
-def _checked_out(
-    out: Any, shape: tuple[int, ...], like: Any, scores: NDArray[Any]
-) -> NDArray[Any]:
+def _checked_out(out: Any, shape: tuple[int, ...], like: Any, scores: NDArray[Any]) -> NDArray[Any]:
     if not isinstance(out, np.ndarray):
         raise Error(f"'out' is a {type(out).__name__}; expected a NumPy array")
     dtype = np.asarray(like).dtype
     if out.shape != shape or out.dtype != dtype:
-        raise Error(
-            f"'out' has shape {out.shape} of {out.dtype}; expected {shape} of {dtype}"
-        )
+        raise Error(f"'out' has shape {out.shape} of {out.dtype}; expected {shape} of {dtype}")
     if not out.flags.writeable:
         raise Error("'out' is read-only; expected an array that can be written")
     if np.may_share_memory(out, scores):

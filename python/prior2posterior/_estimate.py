@@ -44,9 +44,7 @@ def _training(trained_with: Any) -> tuple[str, float, NDArray[np.float64] | None
     )
 
 
-def _class_numbers(
-    exclude: Iterable[int | str], classes: Sequence[str] | None
-) -> list[int]:
+def _class_numbers(exclude: Iterable[int | str], classes: Sequence[str] | None) -> list[int]:
     numbers = []
     for item in [exclude] if isinstance(exclude, (str, int)) else exclude:
         if isinstance(item, str):
@@ -107,7 +105,8 @@ def _options(
     )
 
 
-def _warned(estimate: tuple[ClassPrior, list[str]]) -> ClassPrior:
+def warned(estimate: tuple[ClassPrior, list[str]]) -> ClassPrior:
+    """Return the prior of an estimate, after warning of what is to be careful with."""
     prior, sentences = estimate
     for sentence in sentences:
         warn(sentence)
@@ -118,7 +117,8 @@ class PosteriorSum:
     """Sums behind an effective prior, over batches, machines or partitions.
 
     The bits of the result depend neither on the batching of one `PosteriorSum` nor on the order
-    in which several are merged. State O(C), whatever the number of rows; it pickles, so it can be
+    in which several are merged; partitions of whole blocks (`BLOCK_ROWS` rows) give the bits of
+    one pass. State O(C), whatever the number of rows; it pickles, so it can be
     the value that a Dask, Ray or Spark task returns. A batch that is refused leaves it as it was.
 
     Parameters
@@ -210,8 +210,8 @@ class PosteriorSum:
         scores
             Shape (rows, C), float16, bfloat16, float32 or float64, any strides; not copied.
         labels
-            Class of each row, for standard errors, and for the counts when none were given; for
-            all batches or for none.
+            Class of each row, for standard errors, and for the counts when none were given, where
+            each row counts once; for all batches or for none.
         weights
             How much each row counts, shape (rows,), at least 0; None: once.
 
@@ -321,7 +321,7 @@ class PosteriorSum:
         """
         if self._core is None:
             raise Error("no rows to estimate a prior from; call update first")
-        return _warned(self._core.finish())
+        return warned(self._core.finish())
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings and the exact sums; the open block of the copy is closed."""
@@ -465,7 +465,7 @@ def estimate_prior(
         **settings,
     )
     numbers = None if labels is None else as_labels(labels, classes, ignore_index)
-    return _warned(_core.estimate_prior(core, numbers, options))
+    return warned(_core.estimate_prior(core, numbers, options))
 
 
 def _estimate_blocks(

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <string_view>
 
 #include "p2p/error.hpp"
@@ -74,14 +75,15 @@ std::vector<double> ExactSums::values() const {
 std::string ExactSums::to_hex(std::size_t i) const {
   const bool negative = sums_[i] < 0;
   UInt128 magnitude = negative ? -static_cast<UInt128>(sums_[i]) : static_cast<UInt128>(sums_[i]);
-  std::string digits;
+  char text[33];  // 32 digits and a sign
+  char* const end = std::end(text);
+  char* digit = end;
   do {
-    digits += "0123456789abcdef"[static_cast<unsigned>(magnitude & 15)];
+    *--digit = "0123456789abcdef"[static_cast<unsigned>(magnitude & 15)];
     magnitude >>= 4;
   } while (magnitude != 0);
-  if (negative) digits += '-';
-  std::ranges::reverse(digits);
-  return digits;
+  if (negative) *--digit = '-';
+  return {digit, end};
 }
 
 void ExactSums::set_hex(std::size_t i, const std::string& text) {

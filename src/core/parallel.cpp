@@ -10,13 +10,28 @@
 #include <vector>
 
 namespace p2p {
+namespace {
+
+thread_local const std::atomic<bool>* stop_flag = nullptr;
+
+}  // namespace
+
+StopScope::StopScope(const std::atomic<bool>& flag) : outer_(stop_flag) { stop_flag = &flag; }
+StopScope::~StopScope() { stop_flag = outer_; }
 
 void parallel_for(std::int64_t count, int workers,
                   const std::function<void(int worker, std::int64_t i)>& task) {
   workers =
       static_cast<int>(std::clamp<std::int64_t>(workers, 1, std::max<std::int64_t>(count, 1)));
+  const std::atomic<bool>* const stop = stop_flag;
+  const auto heed_stop = [stop] {
+    if (stop != nullptr && stop->load(std::memory_order_relaxed)) throw Stopped{};
+  };
   if (workers == 1) {
-    for (std::int64_t i = 0; i < count; ++i) task(0, i);
+    for (std::int64_t i = 0; i < count; ++i) {
+      heed_stop();
+      task(0, i);
+    }
     return;
   }
   std::atomic<std::int64_t> next{0};
@@ -29,6 +44,7 @@ void parallel_for(std::int64_t count, int workers,
       // Everything below a failure still runs, so the smallest failing i is always found.
       if (i >= failed_at.load()) return;
       try {
+        heed_stop();
         task(worker, i);
       } catch (...) {
         const std::scoped_lock lock(mutex);

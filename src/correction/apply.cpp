@@ -69,10 +69,11 @@ class Corrector {
     if (!offset.scale.empty()) params_.scale = offset.scale.data();
   }
 
-  // The corrected rows, valid until the next call.
-  const void* run(const Chunk& chunk) {
+  // The corrected rows, in `place` unless that is null, then valid until the next call.
+  const void* run(const Chunk& chunk, void* place) {
     count_ = chunk.count;
     data_ = chunk.data;
+    place_ = place;
     dtype_ = chunk.block->source->dtype();
     row_max_.resize(static_cast<std::size_t>(count_));
     row_sum_.resize(static_cast<std::size_t>(count_));
@@ -92,7 +93,7 @@ class Corrector {
                 chunk.block->source->name(), chunk.first);
     if (chunk.last_of_block) check_.end_block();
     if (options_.output == OutputKind::kLogits) demand_range(chunk);
-    return out_.data();
+    return place != nullptr ? place : out_.data();
   }
 
  private:
@@ -108,7 +109,9 @@ class Corrector {
                   options_.kind);
   }
 
-  void* resize(std::int64_t bytes) {
+  // Memory for the corrected rows of the chunk.
+  void* output(std::int64_t bytes) {
+    if (place_ != nullptr) return place_;
     out_.resize(static_cast<std::size_t>(bytes));
     return out_.data();
   }
@@ -118,7 +121,7 @@ class Corrector {
   }
 
   void labels(const Chunk& chunk) {
-    void* out = resize(count_ * static_cast<std::int64_t>(sizeof(std::int64_t)));
+    void* out = output(count_ * static_cast<std::int64_t>(sizeof(std::int64_t)));
     demand_good(chunk, kernels::argmax_rows(data_, dtype_, count_, classes_, params_,
                                             static_cast<std::int64_t*>(out), facts()));
   }
@@ -143,11 +146,13 @@ class Corrector {
     }
   }
 
+  // Elements stay as they are; they are added to zeros beside only to be looked at.
   void identity(const Chunk& chunk) {
-    void* out = resize(
-        std::max(out_bytes(), count_ * classes_ * static_cast<std::int64_t>(item_size(dtype_))));
-    demand_good(chunk, kernels::add_offset(data_, dtype_, count_, classes_, params_, out, facts()));
-    kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
+    looked_at_.resize(static_cast<std::size_t>(count_ * classes_) *
+                      static_cast<std::size_t>(item_size(dtype_)));
+    demand_good(chunk, kernels::add_offset(data_, dtype_, count_, classes_, params_,
+                                           looked_at_.data(), facts()));
+    kernels::convert(data_, dtype_, count_ * classes_, output(out_bytes()), options_.dtype);
   }
 
   void add(const Chunk& chunk) {
@@ -156,7 +161,7 @@ class Corrector {
       add_in_float64(chunk);
       return;
     }
-    void* out = resize(out_bytes());
+    void* out = output(out_bytes());
     const void* in = data_;
     if (dtype_ != options_.dtype) {
       kernels::convert(data_, dtype_, count_ * classes_, out, options_.dtype);
@@ -192,7 +197,7 @@ class Corrector {
   // Calls fill(first, count, scores, out) for steps of rows and converts what it wrote.
   template <class Fill>
   void in_float64_steps(Fill&& fill) {
-    auto* out = static_cast<std::byte*>(resize(out_bytes()));
+    auto* out = static_cast<std::byte*>(output(out_bytes()));
     const auto row_bytes = classes_ * static_cast<std::int64_t>(item_size(dtype_));
     const auto out_row = classes_ * static_cast<std::int64_t>(item_size(options_.dtype));
     const std::int64_t step = std::max<std::int64_t>(
@@ -215,10 +220,11 @@ class Corrector {
   kernels::SoftmaxParams params_;
   std::vector<float> row_max_, row_sum_;
   std::vector<double> reached_;  // largest corrected logit of each row, where it was computed
-  std::vector<std::byte> out_;
+  std::vector<std::byte> out_, looked_at_;
   std::vector<double> wide_;
   // The chunk at hand.
   const void* data_ = nullptr;
+  void* place_ = nullptr;
   DType dtype_ = DType::kF32;
   std::int64_t count_ = 0;
 };
@@ -263,8 +269,9 @@ void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& opti
     correctors.push_back(std::make_unique<Corrector>(offset, options));
   }
   scan_blocks(scores, plan_blocks(scores), scan, [&](int worker, const Chunk& chunk) {
-    const void* rows = correctors[static_cast<std::size_t>(worker)]->run(chunk);
-    sink.write(chunk.global_row, chunk.count, rows);
+    void* place = sink.place(chunk.global_row, chunk.count);
+    const void* rows = correctors[static_cast<std::size_t>(worker)]->run(chunk, place);
+    if (place == nullptr) sink.write(chunk.global_row, chunk.count, rows);
   });
 }
 

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 #include <vector>
 
-#include "core/element.hpp"
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
 #include "scan/kind_check.hpp"
@@ -52,13 +50,6 @@ class ReplaySource final : public RowSource {
   std::int64_t head_rows_;
 };
 
-bool has_only_scores(const void* row, DType dtype, std::int64_t classes) {
-  for (std::int64_t c = 0; c < classes; ++c) {
-    if (!(load_element(row, dtype, c) < std::numeric_limits<double>::infinity())) return false;
-  }
-  return true;
-}
-
 // Rows that look like one kind.
 struct Tally {
   std::int64_t count = 0;
@@ -84,21 +75,29 @@ ScoreKind detect_kind(ScoreSet& set) {
   const auto row_bytes = classes * static_cast<std::int64_t>(item_size(source.dtype()));
   const std::int64_t rows =
       std::min({source.rows(), kBlockRows, std::max(kSampleBytes / row_bytes, kSampleRowsAtLeast)});
-  std::vector<char> head(static_cast<std::size_t>(rows * row_bytes));
-  source.read(0, rows, head.data());
+  std::vector<char> head;
+  const auto* rows_seen =
+      source.rewindable() ? static_cast<const char*>(source.view(0, rows)) : nullptr;
+  const bool viewed = rows_seen != nullptr;
+  if (!viewed) {
+    head.resize(static_cast<std::size_t>(rows * row_bytes));
+    source.read(0, rows, head.data());
+    rows_seen = head.data();
+  }
 
   // Rows with NaN or +inf are left to the pass, which names them.
   std::int64_t judged = 0;
   Tally probs;
   Tally log_probs;
   for (std::int64_t i = 0; i < rows; ++i) {
-    const void* row = head.data() + i * row_bytes;
-    if (!has_only_scores(row, source.dtype(), classes)) continue;
+    const void* row = rows_seen + i * row_bytes;
     const RowLook look = look_at_row(row, source.dtype(), classes);
+    if (!look.neither_at_once && !has_only_scores(row, source.dtype(), classes)) continue;
     ++judged;
     probs.add(look.probs, i);
     log_probs.add(look.log_probs, i);
   }
+  if (viewed) source.end_view(rows_seen, rows);
   const std::string name = source.name();
   if (!source.rewindable()) {
     set.replace_front([&](std::unique_ptr<RowSource> inner) {

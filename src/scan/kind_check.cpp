@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/element.hpp"
 #include "p2p/error.hpp"
@@ -17,6 +18,7 @@ namespace {
 constexpr double kRangeTolerance = 1e-5;
 constexpr double kRangeTolerance16 = 1e-2;
 constexpr double kLargestF16 = 65504;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Shorter blocks of logits are not judged: look-alikes may be chance.
 constexpr std::int64_t kLeastRows = 16;
 
@@ -24,6 +26,20 @@ bool is_16_bit(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF
 double sum_tolerance(DType dtype) { return is_16_bit(dtype) ? kSumTolerance16 : kSumTolerance; }
 double range_tolerance(DType dtype) {
   return is_16_bit(dtype) ? kRangeTolerance16 : kRangeTolerance;
+}
+
+// use(value) with value(c) the element c as a double.
+template <class Use>
+auto with_values(const void* row, DType dtype, Use&& use) {
+  if (dtype == DType::kF32) {
+    const auto* values = static_cast<const float*>(row);
+    return use([values](std::int64_t c) { return static_cast<double>(values[c]); });
+  }
+  if (dtype == DType::kF64) {
+    const auto* values = static_cast<const double*>(row);
+    return use([values](std::int64_t c) { return values[c]; });
+  }
+  return use([row, dtype](std::int64_t c) { return load_element(row, dtype, c); });
 }
 
 double sum_of_exp(const void* row, DType dtype, std::int64_t classes) {
@@ -40,21 +56,37 @@ double sum_of_exp(const void* row, DType dtype, std::int64_t classes) {
 }  // namespace
 
 RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept {
-  double low = 0;
-  double high = load_element(row, dtype, 0);
-  double sum = 0;
-  for (std::int64_t c = 0; c < classes; ++c) {
-    const double value = load_element(row, dtype, c);
-    low = std::min(low, value);
-    high = std::max(high, value);
-    sum += value;
-  }
-  RowLook look;
-  look.probs =
-      low >= 0 && high <= 1 + range_tolerance(dtype) && std::abs(sum - 1) <= sum_tolerance(dtype);
-  look.log_probs = high <= range_tolerance(dtype) &&
-                   std::abs(sum_of_exp(row, dtype, classes) - 1) <= sum_tolerance(dtype);
-  return look;
+  return with_values(row, dtype, [&](auto value) {
+    const double top = 1 + range_tolerance(dtype);
+    double low = 0;
+    double high = value(0);
+    double sum = 0;
+    for (std::int64_t c = 0; c < classes; ++c) {
+      low = std::min(low, value(c));
+      high = std::max(high, value(c));
+      sum += value(c);
+      // Logits are neither, mostly told by their first elements; +inf is no score at all.
+      if ((high > top && high < kInfinity) ||
+          (low < 0 && high > range_tolerance(dtype) && high < kInfinity)) {
+        return RowLook{.neither_at_once = true};
+      }
+    }
+    RowLook look;
+    look.probs = low >= 0 && high <= top && std::abs(sum - 1) <= sum_tolerance(dtype);
+    look.log_probs = high <= range_tolerance(dtype) &&
+                     std::abs(sum_of_exp(row, dtype, classes) - 1) <= sum_tolerance(dtype);
+    return look;
+  });
+}
+
+bool has_only_scores(const void* row, DType dtype, std::int64_t classes) noexcept {
+  return with_values(row, dtype, [&](auto value) {
+    bool good = true;
+    for (std::int64_t c = 0; c < classes; ++c) {
+      good &= value(c) < kInfinity;
+    }
+    return good;
+  });
 }
 
 void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const float* max,

@@ -11,8 +11,12 @@ namespace p2p {
 struct RowLook {
   bool probs = false;
   bool log_probs = false;
+  bool neither_at_once = false;  ///< its first elements said so; the rest was not looked at
 };
 RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept;
+
+/// Whether a row holds neither NaN nor +inf.
+bool has_only_scores(const void* row, DType dtype, std::int64_t classes) noexcept;
 
 /// Verifies on every row that a data set is of the kind it was said or assumed to be.
 /// Probabilities and log-probabilities: each row. Logits: a few rows of a block may look like

@@ -73,6 +73,26 @@ TEST(ParallelFor, RunsInThisThreadWithOneWorker) {
   });
 }
 
+TEST_P(ParallelFor, EndsOnceItsStopFlagIsSet) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> ran{0};
+  const StopScope scope(stop);
+  EXPECT_THROW(parallel_for(1'000'000, GetParam(),
+                            [&](int, std::int64_t) {
+                              if (++ran == 100) stop = true;
+                            }),
+               Stopped);
+  EXPECT_LT(ran, 1000);
+}
+
+TEST(StopScope, EndsWithItsScope) {
+  const std::atomic<bool> stop{true};
+  { const StopScope scope(stop); }
+  int ran = 0;
+  parallel_for(3, 1, [&](int, std::int64_t) { ++ran; });
+  EXPECT_EQ(ran, 3);
+}
+
 TEST(DefaultThreads, IsAtLeastOne) { EXPECT_GE(default_threads(), 1); }
 
 }  // namespace

@@ -105,6 +105,38 @@ TEST_P(Correct, WritesEveryKindFromEveryKind) {
   }
 }
 
+// Takes rows where they belong instead of by write().
+class PlacingSink final : public RowSink {
+ public:
+  PlacingSink(std::size_t bytes, std::int64_t row_bytes) : bytes_(bytes), row_bytes_(row_bytes) {}
+  [[nodiscard]] bool random_access() const override { return true; }
+  [[nodiscard]] void* place(std::int64_t first, std::int64_t /*count*/) override {
+    return bytes_.data() + first * row_bytes_;
+  }
+  void write(std::int64_t, std::int64_t, const void*) override { ADD_FAILURE(); }
+  void commit() override {}
+  [[nodiscard]] const std::vector<std::byte>& bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::int64_t row_bytes_;
+};
+
+TEST_P(Correct, PutsTheSameBytesWhereASinkWantsThem) {
+  const auto [kind, output, dtype] = GetParam();
+  const Values values = input_of(kind, dtype, 700);
+  const LogOffset none{.delta = std::vector<double>(kClasses), .temperature = 1, .capped = {}};
+  for (const LogOffset& offset :
+       {LogOffset{.delta = kDelta, .temperature = 1, .capped = {}}, none}) {
+    const std::vector<std::byte> expected =
+        corrected(values, dtype, offset, {.kind = kind, .output = output}).bytes();
+    PlacingSink sink(expected.size(), static_cast<std::int64_t>(expected.size()) / 700);
+    ScoreSet set = test::scores(values, kClasses, dtype, "test.npy");
+    correct(set, offset, {.kind = kind, .output = output, .dtype = dtype, .threads = 2}, sink);
+    EXPECT_EQ(sink.bytes(), expected);
+  }
+}
+
 // scale * z / T + delta of every kind: the exponents, in float64.
 Values exponents_of(const Values& values, ScoreKind kind, const LogOffset& offset) {
   Values x(values.size());

@@ -272,5 +272,44 @@ TEST(PosteriorSum, RefusesWeightsBeyondItsRange) {
   test::expect_bad_data({"weights"}, [&] { summed(data, DType::kF32, {}, kWeights); });
 }
 
+TEST(PosteriorSum, CopiesGoOnByThemselves) {
+  const Data data = random_data(300, 7);
+  PosteriorSum sums = summed(data, DType::kF64, {});
+  const std::vector<double> before = sums.posterior();
+  PosteriorSum copy = sums;
+  copy.update({.data = data.scores.data(), .dtype = DType::kF64, .count = 10});
+  EXPECT_EQ(copy.open_rows(), 10);
+  PosteriorSum assigned(7, {});
+  assigned = copy;
+  assigned.end_block();
+  EXPECT_EQ(assigned.rows(), 310);
+  EXPECT_EQ(sums.rows(), 300);
+  EXPECT_EQ(sums.posterior(), before);
+}
+
+TEST(PosteriorSum, TotalsMadeElsewhereAreItsSums) {
+  const Data data = random_data(300, 7);
+  const PosteriorSum sums = summed(data, DType::kF64, {}, kBoth);
+  const PosteriorSum same = PosteriorSum::of_totals(
+      sums.rows(), sums.label_rows(), sums.posterior(), sums.posterior_squared(), sums.own_class());
+  EXPECT_EQ(same.rows(), sums.rows());
+  EXPECT_EQ(same.label_rows(), sums.label_rows());
+  for (std::size_t c = 0; c < 7; ++c) {
+    EXPECT_NEAR(same.posterior()[c], sums.posterior()[c], 1e-12);
+    EXPECT_NEAR(same.posterior_squared()[c], sums.posterior_squared()[c], 1e-12);
+    EXPECT_NEAR(same.own_class()[c], sums.own_class()[c], 1e-12);
+  }
+}
+
+TEST(PosteriorSum, RefusesTotalsThatAreNoSums) {
+  const std::vector<std::int64_t> rows = {1, 1};
+  const auto total = [&](std::vector<double> posterior, std::vector<double> squared) {
+    PosteriorSum::of_totals(2, rows, posterior, squared, {0, 0});
+  };
+  test::expect_bad_data({"finite"}, [&] { total({1, kNaN}, {0, 0}); });
+  test::expect_bad_data({"at least 0"}, [&] { total({1, -1}, {0, 0}); });
+  test::expect_bad_data({"per class"}, [&] { total({1, 1}, {0}); });
+}
+
 }  // namespace
 }  // namespace p2p

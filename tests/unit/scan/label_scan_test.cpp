@@ -98,6 +98,19 @@ TEST(LabelReader, NamesTheRowOfALabelOutOfRange) {
   test::expect_bad_data({"row 3", "label 3"}, [&] { reader.read(2, 2); });
 }
 
+TEST(LabelReader, MultipliesTheWeightsOfClassesAndRows) {
+  VectorLabelSource labels({0, 1, 0}, "y.npy");
+  const std::vector<double> rows = {2, 3, 5};
+  LabelReader both(&labels, {.classes = 2, .ignore_index = {}, .excluded = {}}, {0.5, 7}, rows);
+  both.read(1, 2);
+  EXPECT_EQ(both.weights()[0], 21);
+  EXPECT_EQ(both.weights()[1], 2.5);
+  LabelReader alone(nullptr, {.classes = 2, .ignore_index = {}, .excluded = {}}, {}, rows);
+  alone.read(1, 2);
+  EXPECT_EQ(alone.labels(), nullptr);
+  EXPECT_EQ(alone.weights()[1], 5);
+}
+
 TEST(LabelReader, GivesNullsWithoutLabels) {
   LabelReader reader(nullptr, {.classes = 2, .ignore_index = {}, .excluded = {}}, {});
   reader.read(0, 100);

@@ -1,0 +1,262 @@
+"""What cannot be used is refused with one sentence: what, where, found, expected, how to mend."""
+
+import numpy as np
+import pandas
+import prior2posterior as p2p
+import pytest
+
+
+@pytest.fixture(scope="module")
+def prior(toy):
+    return p2p.estimate_prior(toy.logits, counts=toy.counts, classes=toy.names)
+
+
+def refused(call, *words):
+    """The sentence of the Error that the call raises, which has the words in it."""
+    with pytest.raises(p2p.Error) as failure:
+        call()
+    sentence = str(failure.value)
+    assert isinstance(failure.value, ValueError)
+    assert "\n" not in sentence
+    assert "--" not in sentence, "an option of the command, not an argument"
+    for word in words:
+        assert word in sentence, sentence
+    return sentence
+
+
+BAD_SCORES = {
+    "rank 1": (lambda z: z[0], ["(7,)", "(rows, classes)"]),
+    "rank 5": (lambda z: z[:, :, None, None, None], ["(9000, 7, 1, 1, 1)"]),
+    "rank 3 without an axis": (lambda z: z[:, :, None], ["class_axis"]),
+    "no rows": (lambda z: z[:0], ["empty", "at least one row"]),
+    "no classes": (lambda z: z[:, :0], ["empty"]),
+    "one class": (lambda z: z[:, :1], ["gives 1 classes", "2 or more"]),
+    "objects": (lambda z: z.astype(object), ["object", "astype"]),
+    "complex": (lambda z: z.astype(complex), ["complex128", "real"]),
+    "integers": (lambda z: z.astype(int), ["int64", "float"]),
+    "booleans": (lambda z: z > 0, ["bool"]),
+    "strings": (lambda z: z[:3].astype(str), ["<U"]),
+    "long doubles": (lambda z: z.astype(np.longdouble), ["longdouble" if np.longdouble(0).itemsize == 8 else "float128"]),
+    "a masked array": (lambda z: np.ma.masked_less(z, 0), ["masked"]),
+    "a path": (lambda z: "scores.npy", ["numpy.load"]),
+    "a number": (lambda z: 3.0, ["float"]),
+    "None": (lambda z: None, ["NoneType"]),
+    "ragged lists": (lambda z: [[1.0, 2.0], [3.0]], ["different lengths"]),
+    "NaN": (lambda z: np.where(z == z[5, 3], np.nan, z), ["row 5, column 3", "NaN"]),
+    "infinity": (lambda z: np.where(z == z[5, 3], np.inf, z), ["row 5, column 3", "inf"]),
+    "only -inf": (lambda z: np.where(np.arange(9000)[:, None] == 8, -np.inf, z), ["row 8"]),
+    "saturated float16": (lambda z: np.where(z == z[5, 3], 65504, z).astype(np.float16), ["65504"]),
+    "kinds mixed": (
+        lambda z: np.where(np.arange(9000)[:, None] % 2 == 0, np.float32(1 / 7), z),
+        ["probabilities", "with input"],
+    ),
+    "an object column": (
+        lambda z: pandas.DataFrame(z).assign(extra="x"),
+        ["object"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_SCORES)
+def test_scores(toy, prior, case):
+    make, words = BAD_SCORES[case]
+    bad = make(toy.logits)
+    refused(lambda: p2p.estimate_prior(bad), *words)
+    refused(lambda: p2p.PosteriorSum().update(bad), *words)
+    refused(lambda: p2p.evaluate(bad, toy.labels), *words)
+    if case not in ("one class", "no classes"):
+        refused(lambda: p2p.correct(bad, prior), *words)
+
+
+def test_scores_of_another_number_of_classes(toy, prior):
+    narrow = toy.logits[:, :5]
+    refused(lambda: p2p.correct(narrow, prior), "5 classes", "7")
+    refused(lambda: p2p.inspect(prior, narrow, toy.labels % 5), "5", "7 classes")
+    refused(lambda: p2p.PosteriorSum().update(toy.logits).update(narrow), "5 classes", "had 7")
+
+
+def test_blocks_of_different_widths(toy):
+    blocks = (toy.logits[:10, :width] for width in (7, 7, 6))
+    refused(lambda: p2p.estimate_prior(blocks), "'scores[2]' has 6 classes", "had 7")
+    refused(
+        lambda: p2p.evaluate([toy.logits[:10], toy.logits[:10, :6]], toy.labels[:20]),
+        "'scores[1]' has 6 classes",
+    )
+
+
+def test_a_bad_row_of_a_block(toy):
+    bad = toy.logits[:10].copy()
+    bad[4, 2] = np.nan
+    refused(lambda: p2p.estimate_prior(iter([toy.logits[:10], bad])), "'scores[1]', row 4, column 2")
+
+
+def test_no_blocks():
+    refused(lambda: p2p.estimate_prior(iter([])), "no block")
+    refused(lambda: p2p.estimate_prior([]), "no block")
+    refused(lambda: p2p.evaluate([], [0]), "empty list")
+
+
+def test_a_generator_where_rows_are_read_again(toy):
+    refused(lambda: p2p.evaluate((z for z in [toy.logits]), toy.labels), "generator", "only once")
+    refused(lambda: p2p.estimate_prior(iter([toy.logits]), iterate=True), "iterate")
+
+
+def test_what_a_generator_raises_comes_through(toy):
+    def blocks():
+        yield toy.logits
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        p2p.estimate_prior(blocks())
+
+
+BAD_LABELS = {
+    "out of range": (lambda y: np.where(np.arange(9000) == 17, 7, y), ["row 17", "label 7", "0 to 6"]),
+    "negative": (lambda y: np.where(np.arange(9000) == 17, -1, y), ["row 17", "ignore_index=-1"]),
+    "another length": (lambda y: y[:-1], ["8999", "9000"]),
+    "floats": (lambda y: y.astype(float), ["float64", "integers"]),
+    "one number": (lambda y: 3, ["one number"]),
+    "names nobody knows": (lambda y: np.array(["yak"] * 9000), ["yak"]),
+    "objects": (lambda y: np.array([None] * 9000), ["objects"]),
+    "too large for 64 bits": (lambda y: y.astype(np.uint64) + np.uint64(2**63), ["0 to C - 1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_LABELS)
+def test_labels(toy, case):
+    make, words = BAD_LABELS[case]
+    bad = make(toy.labels)
+    refused(lambda: p2p.evaluate(toy.logits, bad, classes=toy.names), *words)
+    refused(lambda: p2p.estimate_prior(toy.logits, labels=bad, classes=toy.names), *words)
+
+
+def test_names_without_class_names(toy):
+    refused(lambda: p2p.evaluate(toy.logits, np.array(toy.names)[toy.labels]), "classes=[...]")
+
+
+BAD_OPTIONS = {
+    "counts of another length": ({"counts": [1, 2]}, ["2 values", "7 classes"]),
+    "negative counts": ({"counts": [-1, 1, 1, 1, 1, 1, 1]}, ["class 0"]),
+    "counts that are text": ({"counts": "many"}, ["counts", "numbers"]),
+    "counts of rank 2": ({"counts": np.ones((7, 1))}, ["(7, 1)"]),
+    "counts of other names": ({"counts": {"ant": 1}, "classes": "abcdefg"}, ["'a'"]),
+    "named counts for nameless classes": ({"counts": {"ant": 1}}, ["classes=[...]"]),
+    "loss": ({"trained_with": "focal"}, ["focal", "'la:TAU'"]),
+    "tau": ({"trained_with": "la:x"}, ["la:x"]),
+    "la without counts": ({"trained_with": "la"}, ["counts"]),
+    "weights of another length": ({"trained_with": ("weights", [1.0])}, ["1 values"]),
+    "a loss that is a number": ({"trained_with": 3}, ["int"]),
+    "kind": ({"input": "scores"}, ["'scores'", "'logits'"]),
+    "kind stated wrongly": ({"input": "probs"}, ["probabilities cannot be negative"]),
+    "temperature": ({"temperature": 0}, ["temperature", "positive"]),
+    "smoothing": ({"smoothing": -1}, ["smoothing"]),
+    "smoothing without counts": ({"smoothing": 1}, ["smoothing", "counts"]),
+    "floor": ({"floor": 0.5}, ["floor", "1/C"]),
+    "rows": ({"rows": "test"}, ["'test'", "'holdout'"]),
+    "excluded class": ({"exclude": [9]}, ["9", "0 to 6"]),
+    "excluded name": ({"exclude": "yak"}, ["yak"]),
+    "threads": ({"threads": 0}, ["threads"]),
+    "too few names": ({"classes": ["a"]}, ["1 class names", "7"]),
+    "an axis that does not exist": ({"class_axis": 2}, ["class_axis=2"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_OPTIONS)
+def test_options_of_an_estimate(toy, case):
+    options, words = BAD_OPTIONS[case]
+    refused(lambda: p2p.estimate_prior(toy.logits, **options), *words)
+
+
+BAD_CORRECTIONS = {
+    "method": ({"method": "magic"}, ["magic", "p2p"]),
+    "target": ({"target": "flat"}, ["'flat'", "'uniform'"]),
+    "target of another length": ({"target": [1, 2]}, ["2 values", "7 classes"]),
+    "target of zeros": ({"target": np.zeros(7)}, ["0"]),
+    "estimated target without rows": ({"target": "estimated:em"}, ["unlabelled"]),
+    "estimator": ({"target": "estimated:x"}, ["em, map-em"]),
+    "strength": ({"strength": "strong"}, ["strong", "'auto'"]),
+    "negative strength": ({"strength": -1}, ["strength"]),
+    "auto strength without rows": ({"method": "temperature"}, ["holdout"]),
+    "labels without scores": ({"holdout_labels": [1, 2]}, ["holdout"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_CORRECTIONS)
+def test_options_of_a_correction(toy, prior, case):
+    options, words = BAD_CORRECTIONS[case]
+    refused(lambda: p2p.make_correction(prior, **options), *words)
+    refused(lambda: p2p.correct(toy.logits, prior, **options), *words)
+
+
+def test_a_prior_that_is_none(toy):
+    refused(lambda: p2p.correct(toy.logits, toy.counts), "ndarray", "ClassPrior")
+
+
+def test_options_beside_a_correction(toy, prior):
+    correction = p2p.make_correction(prior)
+    refused(lambda: p2p.correct(toy.logits, correction, method="none"), "make_correction")
+
+
+BAD_OUT = {
+    "another shape": (lambda z: np.empty((3, 7), np.float32), ["(3, 7)", "(9000, 7)"]),
+    "another type": (lambda z: np.empty(z.shape), ["float64", "float32"]),
+    "the scores themselves": (lambda z: z, ["shares memory"]),
+    "a list": (lambda z: z.tolist(), ["list"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OUT)
+def test_out(toy, prior, case):
+    make, words = BAD_OUT[case]
+    scores = toy.logits.copy()
+    refused(lambda: p2p.correct(scores, prior, out=make(scores)), *words)
+
+
+def test_a_read_only_out(toy, prior):
+    out = np.empty_like(toy.logits)
+    out.flags.writeable = False
+    refused(lambda: p2p.correct(toy.logits, prior, out=out), "read-only")
+
+
+def test_a_score_that_the_type_cannot_hold(prior):
+    scores = np.zeros((4, 7), np.float16)
+    scores[:, 6] = 65472
+    target = [1e-40] * 6 + [1]
+    refused(
+        lambda: p2p.correct(scores, prior, target=target, input="logits"),
+        "float16",
+        'output="probs"',
+    )
+
+
+def test_prior_files(tmp_path):
+    (tmp_path / "bad.json").write_text("{}")
+    refused(lambda: p2p.load_prior(tmp_path / "bad.json"), "bad.json")
+    refused(lambda: p2p.load_prior(tmp_path / "none.json"), "none.json")
+    refused(lambda: p2p.ClassPrior.from_json("[1]"))
+
+
+def test_a_prior_that_cannot_be_written(prior, tmp_path):
+    refused(lambda: p2p.save(prior, tmp_path / "no folder" / "p.json"), "no folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_merged_priors_of_the_same_rows(prior):
+    refused(lambda: prior.merge(prior), "given twice")
+
+
+def test_half_of_what_inspect_needs(toy, prior):
+    refused(lambda: p2p.inspect(prior, toy.logits), "together")
+
+
+def test_models_that_are_none(prior, tmp_path):
+    refused(lambda: p2p.bake(3, prior), "int", "path of a model file")
+    refused(lambda: p2p.bake(tmp_path / "m.onnx", prior), "output is missing")
+    refused(lambda: p2p.bake(tmp_path / "m.onnx", prior, tmp_path / "n.onnx"), "m.onnx")
+    refused(lambda: p2p.unbake(tmp_path / "m.onnx"), "output is missing")
+
+
+def test_warnings_have_a_category_and_point_at_the_caller(toy):
+    with pytest.warns(p2p.PriorWarning, match="far from the class frequencies") as caught:
+        p2p.estimate_prior(toy.logits, counts=toy.counts[::-1].copy())
+    assert caught[0].filename == __file__
