@@ -20,8 +20,7 @@ nb::object owned(std::vector<T> values) {
   const std::vector<T>* raw = kept.get();
   nb::capsule owner(kept.release(),
                     [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  return nb::cast(
-      nb::ndarray<nb::numpy, const T, nb::ndim<1>>(raw->data(), {raw->size()}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, const T, nb::ndim<1>>(raw->data(), {raw->size()}, owner));
 }
 
 DType element_type(const nb::dlpack::dtype& dtype, const std::string& name) {
@@ -198,8 +197,7 @@ Scores::Scores(std::vector<Array> arrays, std::optional<int> class_axis, const s
     : owners_(std::move(arrays)) {
   assert(!owners_.empty());
   for (std::size_t i = 0; i < owners_.size(); ++i) {
-    const std::string part =
-        owners_.size() == 1 ? name : name + "[" + std::to_string(i) + "]";
+    const std::string part = owners_.size() == 1 ? name : name + "[" + std::to_string(i) + "]";
     const auto rank = static_cast<int>(owners_[i].ndim());
     const int axis = class_axis.value_or(-1) < 0 ? class_axis.value_or(-1) + rank : *class_axis;
     parts_.push_back({strided(owners_[i], element_type(owners_[i].dtype(), part), axis), part});

@@ -1,3 +1,5 @@
+#include "p2p/correction.hpp"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -15,7 +17,6 @@
 #include "interrupt.hpp"
 #include "json.hpp"
 #include "p2p/correct.hpp"
-#include "p2p/correction.hpp"
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
 #include "p2p/select.hpp"
@@ -109,12 +110,11 @@ CorrectionOptions method_options(const ClassPrior& prior, const std::string& tar
   return options;
 }
 
-PythonCorrection make(const ClassPrior& prior, const std::string& method,
-                      const std::string& target, const std::optional<Reals>& shares,
-                      std::optional<double> strength, double tau, double eps,
-                      const std::string& match_to, const std::string& confusion, int max_rounds,
-                      bool allow_unconverged, int folds, double max_group_loss,
-                      const EvidenceArrays& arrays) {
+PythonCorrection make(const ClassPrior& prior, const std::string& method, const std::string& target,
+                      const std::optional<Reals>& shares, std::optional<double> strength,
+                      double tau, double eps, const std::string& match_to,
+                      const std::string& confusion, int max_rounds, bool allow_unconverged,
+                      int folds, double max_group_loss, const EvidenceArrays& arrays) {
   CorrectionOptions options = method_options(prior, target, shares, tau, eps, match_to, confusion,
                                              max_rounds, allow_unconverged);
   const bool choose_method = method == "auto";
@@ -189,21 +189,20 @@ void apply(const Scores& scores, const OutArray& out, int class_axis,
 }
 
 using SavedRound = std::pair<double, std::optional<double>>;
-using Saved =
-    std::tuple<std::vector<double>, double, std::vector<double>, std::optional<double>,
-               std::vector<std::int64_t>, std::vector<double>, std::vector<double>,
-               std::vector<SavedRound>, bool, std::vector<std::string>, std::string, double,
-               std::string, std::vector<std::string>, std::string>;
+using Saved = std::tuple<std::vector<double>, double, std::vector<double>, std::optional<double>,
+                         std::vector<std::int64_t>, std::vector<double>, std::vector<double>,
+                         std::vector<SavedRound>, bool, std::vector<std::string>, std::string,
+                         double, std::string, std::vector<std::string>, std::string>;
 
 Saved saved(const PythonCorrection& c) {
   const Correction& found = c.correction;
   std::vector<SavedRound> rounds;
   for (const Round& round : found.rounds) rounds.emplace_back(round.change, round.objective);
   const LogOffset& offset = found.offset;
-  return {offset.delta,   offset.temperature, offset.scale,   offset.second_temperature,
-          offset.capped,  found.residual,     found.target,   std::move(rounds),
-          found.converged, found.warnings,    c.method,       c.strength,
-          c.target,       c.classes,          c.selection.dump()};
+  return {offset.delta,    offset.temperature, offset.scale,      offset.second_temperature,
+          offset.capped,   found.residual,     found.target,      std::move(rounds),
+          found.converged, found.warnings,     c.method,          c.strength,
+          c.target,        c.classes,          c.selection.dump()};
 }
 
 PythonCorrection restored(Saved state) {
@@ -234,9 +233,8 @@ nb::object rounds_list(const std::vector<Round>& rounds) {
 }
 
 void bind_correction_class(nb::module_& m) {
-  nb::class_<PythonCorrection>(
-      m, "Correction",
-      R"(A correction: one number per class, and how it was found.
+  nb::class_<PythonCorrection>(m, "Correction",
+                               R"(A correction: one number per class, and how it was found.
 
 Made by :func:`make_correction`; :func:`correct` and :func:`bake` take it in place of a prior.
 Corrected scores are z' = scale * z / temperature + delta. It never changes.)")
@@ -305,8 +303,7 @@ Corrected scores are z' = scale * z / temperature + delta. It never changes.)")
           nb::sig("def rounds(self, /) -> list[dict[str, float]]"),
           "Rounds of an iterative method: change, and objective where it looks at one.")
       .def_prop_ro(
-          "selection",
-          [](const PythonCorrection& c) { return to_dict(c.selection); },
+          "selection", [](const PythonCorrection& c) { return to_dict(c.selection); },
           nb::sig("def selection(self, /) -> dict[str, typing.Any] | None"),
           "Verdict, explanation and candidates of method='auto' or strength='auto'; else None.")
       .def(
@@ -335,10 +332,9 @@ void bind_correction(nb::module_& m) {
           [](EvidenceArrays* self, const Scores* holdout, std::optional<Integers> holdout_labels,
              std::optional<std::int64_t> ignore_index, const Scores* unlabelled,
              const Scores* holdout_second, const std::string& input, int threads) {
-            new (self) EvidenceArrays{holdout,        std::move(holdout_labels),
-                                      ignore_index,   unlabelled,
-                                      holdout_second, parse_kind(input),
-                                      threads};
+            new (self)
+                EvidenceArrays{holdout,        std::move(holdout_labels), ignore_index, unlabelled,
+                               holdout_second, parse_kind(input),         threads};
           },
           "holdout"_a.none(), "holdout_labels"_a.none(), "ignore_index"_a.none(),
           "unlabelled"_a.none(), "holdout_second"_a.none(), "input"_a, "threads"_a,
@@ -355,14 +351,17 @@ void bind_correction(nb::module_& m) {
         return std::string(kind_name(detect_kind(set)));
       },
       "scores"_a);
-  m.def("methods", [] {
-    nb::dict result;
-    for (const MethodInfo& method : methods()) {
-      result[nb::str(method.name.data(), method.name.size())] =
-          nb::str(method.summary.data(), method.summary.size());
-    }
-    return result;
-  }, nb::sig("def methods() -> dict[str, str]"));
+  m.def(
+      "methods",
+      [] {
+        nb::dict result;
+        for (const MethodInfo& method : methods()) {
+          result[nb::str(method.name.data(), method.name.size())] =
+              nb::str(method.summary.data(), method.summary.size());
+        }
+        return result;
+      },
+      nb::sig("def methods() -> dict[str, str]"));
 }
 
 }  // namespace p2p::python

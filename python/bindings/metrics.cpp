@@ -1,3 +1,5 @@
+#include "p2p/metrics.hpp"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -10,7 +12,6 @@
 #include "interrupt.hpp"
 #include "json.hpp"
 #include "p2p/inspect.hpp"
-#include "p2p/metrics.hpp"
 #include "p2p/score_kind.hpp"
 #include "report/json.hpp"
 #include "report/names.hpp"
@@ -27,9 +28,7 @@ struct Inspection {
   ClassPrior prior;
   PriorInspection found;
   std::optional<Balance> balance;
-  [[nodiscard]] report::Json json() const {
-    return report::inspection_json(prior, found, balance);
-  }
+  [[nodiscard]] report::Json json() const { return report::inspection_json(prior, found, balance); }
 };
 
 template <class Measure>
@@ -61,9 +60,8 @@ Metrics evaluate_arrays(const Scores& scores, const Integers& labels, const std:
   options.seed = seed;
   options.threads = threads;
   Metrics metrics;
-  measure(scores, labels, input, options, [&](ScoreSet& set, LabelSource& source) {
-    metrics = evaluate(set, source, options);
-  });
+  measure(scores, labels, input, options,
+          [&](ScoreSet& set, LabelSource& source) { metrics = evaluate(set, source, options); });
   return metrics;
 }
 
@@ -152,8 +150,9 @@ A value that the data do not determine is None.)");
 
 void bind_metrics(nb::module_& m) {
   bind_metrics_class(m);
-  nb::class_<Inspection>(m, "Inspection",
-                         R"(What a prior says about its model, and labelled scores about the bias left in them.
+  nb::class_<Inspection>(
+      m, "Inspection",
+      R"(What a prior says about its model, and labelled scores about the bias left in them.
 
 Made by :func:`inspect`; print it for the text of `p2p inspect`.)")
       .def_prop_ro(
@@ -186,9 +185,7 @@ Made by :func:`inspect`; print it for the text of `p2p inspect`.)")
           nb::sig("def to_dict(self) -> dict[str, typing.Any]"),
           "The keys of `p2p inspect --json`.")
       .def("__str__",
-           [](const Inspection& i) {
-             return report::inspection_text(i.prior, i.found, i.balance);
-           })
+           [](const Inspection& i) { return report::inspection_text(i.prior, i.found, i.balance); })
       .def("__repr__", [](const Inspection& i) {
         return "Inspection(gap='" + std::string(report::verdict_name(i.found.gap)) + "')";
       });

@@ -67,12 +67,12 @@ nb::object unbake_file(const std::string& model, const std::string& out) {
 
 nb::object show_file(const std::string& model, std::int64_t n_classes,
                      const std::string& output_name, const std::string& tensor) {
+  const std::vector<BakeRecord> records = baked_records(model);
+  if (!records.empty()) return to_dict(report::records_json(model, records));
   BakeOptions options;
   options.output_name = output_name;
   options.tensor = tensor;
-  report::Json json = report::head_json(model, find_scores(model, n_classes, options));
-  json.update(report::records_json(model, baked_records(model)));
-  return to_dict(json);
+  return to_dict(report::head_json(model, find_scores(model, n_classes, options)));
 }
 
 nb::object folded(const std::optional<Reals>& bias, const PythonCorrection& correction) {

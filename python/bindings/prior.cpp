@@ -1,5 +1,3 @@
-#include "bindings.hpp"
-
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -10,6 +8,7 @@
 #include <tuple>
 
 #include "arrays.hpp"
+#include "bindings.hpp"
 #include "interrupt.hpp"
 #include "p2p/class_names.hpp"
 #include "p2p/class_prior.hpp"
@@ -121,12 +120,12 @@ SavedSums save(const PriorAccumulator& sums) {
 
 void load(PriorAccumulator& sums, SavedSums saved) {
   auto& [kind, seen, ignored, labelled, rows, label_rows, posterior, squared, own] = saved;
-  sums.load({parse_kind(kind),
-             seen,
-             ignored,
-             labelled,
-             {rows, std::move(label_rows), std::move(posterior), std::move(squared),
-              std::move(own)}});
+  sums.load(
+      {parse_kind(kind),
+       seen,
+       ignored,
+       labelled,
+       {rows, std::move(label_rows), std::move(posterior), std::move(squared), std::move(own)}});
 }
 
 nb::object match_dict(const ClassPrior& prior) {
@@ -151,8 +150,8 @@ ClassPrior load_prior(const std::string& path) {
 }
 
 Estimated prior_of_totals(const EstimateOptions& options, std::int64_t rows,
-                           std::vector<std::int64_t> label_rows, std::vector<double> posterior,
-                           std::vector<double> squared, std::vector<double> own) {
+                          std::vector<std::int64_t> label_rows, std::vector<double> posterior,
+                          std::vector<double> squared, std::vector<double> own) {
   const auto classes = static_cast<std::int64_t>(posterior.size());
   PriorAccumulator sums(classes, options);
   const bool labelled =
@@ -180,7 +179,8 @@ Two priors are equal when their files are; they pickle as their files.)",
       .def_prop_ro(
           "residual", [](const ClassPrior& p) { return to_numpy(p.residual); },
           nb::sig("def residual(self, /) -> numpy.typing.NDArray[numpy.float64]"),
-          "r, proportional to q / exp(b): what a correction divides by. Sums to 1; NaN for classes\n"
+          "r, proportional to q / exp(b): what a correction divides by. Sums to 1; NaN for "
+          "classes\n"
           "that are not corrected.")
       .def_prop_ro(
           "empirical", [](const ClassPrior& p) { return maybe_numpy(p.empirical); },
@@ -210,7 +210,8 @@ Two priors are equal when their files are; they pickle as their files.)",
           "rows", [](const ClassPrior& p) { return p.settings.rows; },
           "Where the rows come from: 'train', 'train-augmented' or 'holdout'.")
       .def_prop_ro(
-          "input", [](const ClassPrior& p) { return std::string(kind_name(p.settings.input_kind)); },
+          "input",
+          [](const ClassPrior& p) { return std::string(kind_name(p.settings.input_kind)); },
           "What the scores were: 'logits', 'probs' or 'log-probs'.")
       .def_prop_ro(
           "temperature", [](const ClassPrior& p) { return p.settings.temperature; },
@@ -236,9 +237,9 @@ Two priors are equal when their files are; they pickle as their files.)",
           "uncovered", [](const ClassPrior& p) { return to_numpy(p.uncovered); },
           nb::sig("def uncovered(self, /) -> numpy.typing.NDArray[numpy.int64]"),
           "Classes with training images but no labelled row.")
-      .def_prop_ro("match", &match_dict,
-                   nb::sig("def match(self, /) -> dict[str, typing.Any] | None"),
-                   "How r was matched (iterate=True): offset, changes, converged, unmatched; or None.")
+      .def_prop_ro(
+          "match", &match_dict, nb::sig("def match(self, /) -> dict[str, typing.Any] | None"),
+          "How r was matched (iterate=True): offset, changes, converged, unmatched; or None.")
       .def_prop_ro(
           "missing_parts", [](const ClassPrior& p) { return missing_parts(p); },
           "A sentence for each part of a data set that is not in it (p2p estimate --part).")
@@ -250,7 +251,8 @@ Two priors are equal when their files are; they pickle as their files.)",
           "The prior that to_json() wrote. Error: not a prior file.")
       .def(
           "merge", [](const ClassPrior& a, const ClassPrior& b) { return merge(a, b); }, "other"_a,
-          "The prior of all rows behind both, as `p2p merge`. Error: their settings differ, or rows\n"
+          "The prior of all rows behind both, as `p2p merge`. Error: their settings differ, or "
+          "rows\n"
           "are in both.")
       .def(
           "__eq__",
@@ -293,14 +295,14 @@ void bind_prior(nb::module_& m) {
           "__init__",
           [](EstimateOptions* self, const std::string& loss, double tau,
              const std::optional<Reals>& values, const std::string& input,
-             const std::optional<Reals>& counts, std::vector<std::string> classes,
-             std::string rows, double temperature, double smoothing, std::optional<double> floor,
+             const std::optional<Reals>& counts, std::vector<std::string> classes, std::string rows,
+             double temperature, double smoothing, std::optional<double> floor,
              std::optional<std::int64_t> ignore_index, std::vector<std::int64_t> exclude,
              bool iterate, int max_rounds, bool allow_unconverged, int threads) {
-            new (self) EstimateOptions(make_options(
-                loss, tau, values, input, counts, std::move(classes), std::move(rows), temperature,
-                smoothing, floor, ignore_index, std::move(exclude), iterate, max_rounds,
-                allow_unconverged, threads));
+            new (self) EstimateOptions(
+                make_options(loss, tau, values, input, counts, std::move(classes), std::move(rows),
+                             temperature, smoothing, floor, ignore_index, std::move(exclude),
+                             iterate, max_rounds, allow_unconverged, threads));
           },
           nb::kw_only(), "loss"_a, "tau"_a, "values"_a.none(), "input"_a, "counts"_a.none(),
           "classes"_a, "rows"_a, "temperature"_a, "smoothing"_a, "floor"_a.none(),
@@ -334,7 +336,9 @@ void bind_prior(nb::module_& m) {
   m.def("load_prior", &load_prior, "path"_a);
   m.def(
       "save_prior",
-      [](const ClassPrior& prior, const std::string& path) { write_text(path, write_prior(prior)); },
+      [](const ClassPrior& prior, const std::string& path) {
+        write_text(path, write_prior(prior));
+      },
       "prior"_a, "path"_a);
   m.def("default_threads", &default_threads);
   m.def(

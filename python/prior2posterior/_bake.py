@@ -157,7 +157,7 @@ def unbake(model: Any, output: str | os.PathLike[str] | None = None) -> Any:
 def show(
     model: str | os.PathLike[str], n_classes: int = 0, *, output_name: str = "", tensor: str = ""
 ) -> dict[str, Any]:
-    """Say where a model file makes its scores, and what was baked into it.
+    """Say what was baked into a model file, or where it makes its scores when nothing was.
 
     Parameters
     ----------

@@ -18,7 +18,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    raise ImportError("prior2posterior.torch needs PyTorch: pip install torch") from error
 from torch import Tensor, nn
 from torch.nn import functional
 

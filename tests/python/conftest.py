@@ -53,7 +53,11 @@ def command(tmp_path):
         for name, array in arrays.items():
             np.save(tmp_path / f"{name}.npy", array)
         result = subprocess.run(
-            [COMMAND, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=120
+            [COMMAND, *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout) if "--json" in arguments else result.stdout

@@ -44,9 +44,7 @@ def test_strides_and_byte_order_do_not_show(toy, layout, dtype):
     expected = p2p.estimate_prior(plain, counts=toy.counts)
     result = p2p.estimate_prior(array, counts=toy.counts)
     np.testing.assert_array_equal(result.effective, expected.effective)
-    np.testing.assert_array_equal(
-        p2p.correct(array, expected), p2p.correct(plain, expected)
-    )
+    np.testing.assert_array_equal(p2p.correct(array, expected), p2p.correct(plain, expected))
 
 
 def test_rows_broadcast_from_one_are_rows(toy):
@@ -66,7 +64,8 @@ def test_classes_may_lie_on_any_axis(toy, prior, axis):
     np.testing.assert_array_equal(result.effective, expected.effective)
     corrected = p2p.correct(array, prior, class_axis=axis)
     np.testing.assert_array_equal(
-        np.moveaxis(corrected, axis, -1), p2p.correct(cube.reshape(-1, 7), prior).reshape(cube.shape)
+        np.moveaxis(corrected, axis, -1),
+        p2p.correct(cube.reshape(-1, 7), prior).reshape(cube.shape),
     )
     labels = p2p.correct(array, prior, class_axis=axis, output="labels")
     np.testing.assert_array_equal(labels, np.moveaxis(corrected, axis, -1).argmax(-1))
@@ -214,8 +213,7 @@ def test_lists_of_arrays_are_evaluated_as_one_data_set(toy):
 def test_labels_are_integers_of_any_type(toy, dtype):
     labels = np.repeat(toy.labels, 2).astype(dtype)[::2]
     assert (
-        p2p.evaluate(toy.logits, labels).to_dict()
-        == p2p.evaluate(toy.logits, toy.labels).to_dict()
+        p2p.evaluate(toy.logits, labels).to_dict() == p2p.evaluate(toy.logits, toy.labels).to_dict()
     )
 
 

@@ -3,10 +3,9 @@
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import prior2posterior as p2p
+from conftest import softmax
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from conftest import softmax
 
 # Bounds of the library (kSoftmaxTolerance, kSoftmaxToleranceF64), with room for float64 rounding.
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-12}

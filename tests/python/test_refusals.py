@@ -36,7 +36,7 @@ BAD_SCORES = {
     "integers": (lambda z: z.astype(int), ["int64", "float"]),
     "booleans": (lambda z: z > 0, ["bool"]),
     "strings": (lambda z: z[:3].astype(str), ["<U"]),
-    "long doubles": (lambda z: z.astype(np.longdouble), ["longdouble" if np.longdouble(0).itemsize == 8 else "float128"]),
+    "long doubles": (lambda z: z.astype(np.longdouble), [str(np.dtype(np.longdouble))]),
     "a masked array": (lambda z: np.ma.masked_less(z, 0), ["masked"]),
     "a path": (lambda z: "scores.npy", ["numpy.load"]),
     "a number": (lambda z: 3.0, ["float"]),
@@ -87,7 +87,9 @@ def test_blocks_of_different_widths(toy):
 def test_a_bad_row_of_a_block(toy):
     bad = toy.logits[:10].copy()
     bad[4, 2] = np.nan
-    refused(lambda: p2p.estimate_prior(iter([toy.logits[:10], bad])), "'scores[1]', row 4, column 2")
+    refused(
+        lambda: p2p.estimate_prior(iter([toy.logits[:10], bad])), "'scores[1]', row 4, column 2"
+    )
 
 
 def test_no_blocks():
@@ -111,7 +113,7 @@ def test_what_a_generator_raises_comes_through(toy):
 
 
 BAD_LABELS = {
-    "out of range": (lambda y: np.where(np.arange(9000) == 17, 7, y), ["row 17", "label 7", "0 to 6"]),
+    "out of range": (lambda y: np.where(np.arange(9000) == 17, 7, y), ["row 17", "7", "0 to 6"]),
     "negative": (lambda y: np.where(np.arange(9000) == 17, -1, y), ["row 17", "ignore_index=-1"]),
     "another length": (lambda y: y[:-1], ["8999", "9000"]),
     "floats": (lambda y: y.astype(float), ["float64", "integers"]),

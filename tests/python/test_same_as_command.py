@@ -6,6 +6,7 @@ import numpy as np
 import prior2posterior as p2p
 import pytest
 
+
 def same_prior(prior, path):
     """All that the two prior files hold but the names of the inputs."""
     ours = json.loads(prior.to_json())
@@ -28,7 +29,10 @@ def test_estimate(command, toy, dtype):
         ({"trained_with": "la:0.5"}, ["--trained-with", "la:0.5"]),
         ({"trained_with": "balanced-softmax"}, ["--trained-with", "balanced-softmax"]),
         ({"temperature": 1.7, "smoothing": 3.0}, ["--temperature", "1.7", "--smoothing", "3"]),
-        ({"floor": 1e-3, "exclude": [2, 5]}, ["--floor", "1e-3", "--exclude", "2", "--exclude", "5"]),
+        (
+            {"floor": 1e-3, "exclude": [2, 5]},
+            ["--floor", "1e-3", "--exclude", "2", "--exclude", "5"],
+        ),
         ({"input": "logits", "rows": "holdout"}, ["--input", "logits", "--rows", "holdout"]),
         ({"iterate": True}, ["--iterate"]),
     ],
@@ -48,9 +52,7 @@ def test_estimate_with_class_weights(command, toy):
         "estimate", "z.npy", "--counts", "n.npy", "--trained-with", "weights:w.npy", "-o", "p.json",
         z=toy.logits, n=toy.counts, w=weights,
     )  # fmt: skip
-    prior = p2p.estimate_prior(
-        toy.logits, counts=toy.counts, trained_with=("weights", weights)
-    )
+    prior = p2p.estimate_prior(toy.logits, counts=toy.counts, trained_with=("weights", weights))
     same_prior(prior, command.folder / "p.json")
 
 
@@ -118,9 +120,7 @@ def test_every_method(command, toy, method):
     assert report["method"] == correction.method
     if method == "auto":
         assert report["selection"] == correction.selection
-    np.testing.assert_array_equal(
-        p2p.correct(test, correction), np.load(command.folder / "c.npy")
-    )
+    np.testing.assert_array_equal(p2p.correct(test, correction), np.load(command.folder / "c.npy"))
 
 
 def test_a_second_model(command, toy):
@@ -131,7 +131,8 @@ def test_a_second_model(command, toy):
     p2p.save(prior, command.folder / "p.json")
     command(
         "correct", "z.npy", "--prior", "p.json", "--method", "gla", "--holdout", "z.npy",
-        "--holdout-labels", "y.npy", "--holdout-second", "s.npy", "--second", "s.npy", "-o", "c.npy",
+        "--holdout-labels", "y.npy", "--holdout-second", "s.npy", "--second", "s.npy",
+        "-o", "c.npy",
         z=toy.logits, y=toy.labels, s=second,
     )  # fmt: skip
     result = p2p.correct(
@@ -149,7 +150,8 @@ def test_targets(command, toy, target, strength):
     prior = p2p.estimate_prior(toy.logits, counts=toy.counts)
     p2p.save(prior, command.folder / "p.json")
     report = command(
-        "correct", "z.npy", "--prior", "p.json", "--target", "t.npy" if target == "file" else target,
+        "correct", "z.npy", "--prior", "p.json",
+        "--target", "t.npy" if target == "file" else target,
         "--strength", strength, "--unlabelled", "z.npy", "-o", "c.npy", "--json",
         z=toy.logits, t=shares,
     )  # fmt: skip

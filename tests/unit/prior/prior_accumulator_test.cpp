@@ -215,7 +215,8 @@ TEST(PriorAccumulator, RefusesPartsAndMatching) {
 }
 
 TEST(PriorAccumulator, HasNoPriorWithoutRows) {
-  expect_bad_data({"no rows"}, [] { PriorAccumulator(kClasses, options()).finish(); });
+  expect_bad_data({"no rows"},
+                  [] { static_cast<void>(PriorAccumulator(kClasses, options()).finish()); });
 }
 
 }  // namespace
