@@ -1,6 +1,6 @@
 """The effective prior of scores that lie in many partitions, summed where they lie, with Dask.
 
-    pip install prior2posterior dask numpy
+Needs Dask (pip install dask).
 
 A PosteriorSum is a few numbers per class and pickles, so it is what a task returns; the scores stay
 in their partitions. The bits of the result do not depend on the order in which the sums are added:

@@ -79,7 +79,8 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
 
 /// The prior of all rows behind both; same bits as one pass over them when they are parts of one
 /// data set. Error{kBadData}: classes, counts, offset, temperature, input kind or another setting
-/// differ, a part is given twice, or one was matched in several passes.
+/// differ, a part of a file is given twice (rows in memory are not recognised), or one was matched
+/// in several passes.
 ClassPrior merge(const ClassPrior& a, const ClassPrior& b);
 
 /// Error{kBadData} naming the first setting that keeps two estimates from being merged.

@@ -29,7 +29,7 @@ class PriorAccumulator {
   /// estimate_prior; then nothing has changed.
   void update(ScoreSet& batch, LabelSource* labels = nullptr, std::span<const double> weights = {});
   /// Adds the rows of another one. Both must be at the end of a block. Error{kBadData} naming the
-  /// first setting that differs.
+  /// first setting that differs; then nothing has changed.
   void merge(const PriorAccumulator& other);
   /// The rows that follow begin a file of their own.
   void end_block() { sums_.end_block(); }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -163,7 +164,7 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method, const 
 
 void apply(const Scores& scores, const OutArray& out, int class_axis,
            const PythonCorrection& correction, const std::string& input, const std::string& output,
-           const Scores* second, const std::string& second_input, int threads) {
+           const Scores* second, const std::string& second_input, bool kind_stated, int threads) {
   ApplyOptions options;
   const ScoreKind stated = parse_kind(input);
   const std::optional<OutputKind> wanted =
@@ -171,8 +172,8 @@ void apply(const Scores& scores, const OutArray& out, int class_axis,
   const StridedRows rows = output_rows(out, class_axis);
   run_unlocked(scores.bytes(), [&] {
     ScoreSet set = scores.open();
-    options.kind_stated = stated != ScoreKind::kAuto;
-    options.kind = options.kind_stated ? stated : detect_kind(set);
+    options.kind_stated = kind_stated && stated != ScoreKind::kAuto;
+    options.kind = stated != ScoreKind::kAuto ? stated : detect_kind(set);
     options.output = wanted.value_or(parse_output(std::string(kind_name(options.kind))));
     options.dtype = rows.dtype();
     options.threads = useful_threads(set, threads);
@@ -217,8 +218,19 @@ PythonCorrection restored(Saved state) {
   for (const auto& [change, objective] : rounds) {
     c.correction.rounds.push_back({change, objective});
   }
-  c.selection = report::Json::parse(selection);
+  const std::size_t classes = offset.delta.size();
+  const bool whole = classes > 0 && (offset.scale.empty() || offset.scale.size() == classes) &&
+                     offset.temperature > 0 && std::isfinite(offset.temperature) &&
+                     std::ranges::none_of(offset.delta, [](double d) { return !(d < HUGE_VAL); });
+  c.selection = report::Json::parse(selection, nullptr, false);
+  if (!whole || c.selection.is_discarded()) throw_bad_data("the pickle of a Correction is damaged");
   return c;
+}
+
+// All that tells two corrections apart.
+std::string text_of(const PythonCorrection& c) {
+  return report::correction_json(c.correction).dump() + c.selection.dump() + c.method + c.target +
+         std::to_string(c.strength);
 }
 
 nb::object rounds_list(const std::vector<Round>& rounds) {
@@ -237,7 +249,8 @@ void bind_correction_class(nb::module_& m) {
                                R"(A correction: one number per class, and how it was found.
 
 Made by :func:`make_correction`; :func:`correct` and :func:`bake` take it in place of a prior.
-Corrected scores are z' = scale * z / temperature + delta. It never changes.)")
+Corrected scores are z' = scale * z / temperature + delta. It never changes; two are equal when
+their numbers and their origin are.)")
       .def_prop_ro(
           "delta", [](const PythonCorrection& c) { return to_numpy(c.correction.offset.delta); },
           nb::sig("def delta(self, /) -> numpy.typing.NDArray[numpy.float64]"),
@@ -311,6 +324,17 @@ Corrected scores are z' = scale * z / temperature + delta. It never changes.)")
           [](const PythonCorrection& c) { return to_dict(report::correction_json(c.correction)); },
           nb::sig("def to_dict(self) -> dict[str, typing.Any]"),
           "The keys of `p2p correct --json`.")
+      .def(
+          "__eq__",
+          [](const PythonCorrection& a, nb::handle b) -> nb::object {
+            if (!nb::isinstance<PythonCorrection>(b)) return nb::borrow(Py_NotImplemented);
+            return nb::cast(text_of(a) == text_of(nb::cast<const PythonCorrection&>(b)));
+          },
+          nb::sig("def __eq__(self, other: object, /) -> bool"))
+      .def("__hash__",
+           [](const PythonCorrection& c) {
+             return std::hash<double>{}(c.correction.offset.delta.front());
+           })
       .def("__getstate__", &saved)
       .def("__setstate__",
            [](PythonCorrection& c, Saved state) {
@@ -343,7 +367,7 @@ void bind_correction(nb::module_& m) {
         "strength"_a.none(), "tau"_a, "eps"_a, "match_to"_a, "confusion"_a, "max_rounds"_a,
         "allow_unconverged"_a, "folds"_a, "max_group_loss"_a, "evidence"_a);
   m.def("correct", &apply, "scores"_a, "out"_a, "class_axis"_a, "correction"_a, "input"_a,
-        "output"_a, "second"_a.none(), "second_input"_a, "threads"_a);
+        "output"_a, "second"_a.none(), "second_input"_a, "kind_stated"_a, "threads"_a);
   m.def(
       "detect_kind",
       [](const Scores& scores) {

@@ -2,15 +2,19 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
+#include "p2p/error.hpp"
 #include "p2p/inspect.hpp"
 #include "p2p/score_kind.hpp"
 #include "report/json.hpp"
@@ -30,6 +34,9 @@ struct Inspection {
   std::optional<Balance> balance;
   [[nodiscard]] report::Json json() const { return report::inspection_json(prior, found, balance); }
 };
+
+// The prior file, and the slope with its interval when there was a balance: [3], or empty.
+using SavedInspection = std::tuple<std::string, std::optional<std::vector<double>>>;
 
 template <class Measure>
 void measure(const Scores& scores, const Integers& labels, const std::string& input,
@@ -88,6 +95,68 @@ Inspection inspect_arrays(const ClassPrior& prior, const Scores* scores,
   return inspection;
 }
 
+using Optional = std::optional<double>;
+
+// Calls use(a number or an optional number of `values`) for each, in one order.
+template <class Values, class Use>
+void each_metric(Values& values, Use&& use) {
+  use(values.accuracy), use(values.balanced_accuracy), use(values.macro_f1), use(values.nll);
+  use(values.brier), use(values.ece), use(values.ece_equal_mass), use(values.ece_classwise);
+  use(values.worst_recall), use(values.geometric_mean), use(values.many), use(values.medium);
+  use(values.few), use(values.residual_slope);
+}
+
+using SavedMetrics =
+    std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::vector<Optional>,
+               std::vector<Optional>, std::vector<std::int64_t>, std::vector<double>>;
+
+SavedMetrics saved_metrics(const Metrics& m) {
+  std::vector<Optional> values;
+  each_metric(m.values, [&](Optional value) { values.push_back(value); });
+  std::vector<Optional> ends;
+  if (m.ci95) {
+    each_metric(*m.ci95, [&](std::optional<Interval> interval) {
+      ends.push_back(interval ? Optional(interval->low) : Optional());
+      ends.push_back(interval ? Optional(interval->high) : Optional());
+    });
+  }
+  return {m.n_rows, m.n_ignored, m.n_classes, m.n_clipped, values, ends, m.label_counts, m.recall};
+}
+
+Metrics restored_metrics(SavedMetrics saved) {
+  Metrics m;
+  std::vector<Optional> values;
+  std::vector<Optional> ends;
+  std::tie(m.n_rows, m.n_ignored, m.n_classes, m.n_clipped, values, ends, m.label_counts,
+           m.recall) = std::move(saved);
+  constexpr std::size_t kMetrics = 14;
+  if (values.size() != kMetrics || (!ends.empty() && ends.size() != 2 * kMetrics)) {
+    throw_bad_data("the pickle of Metrics is damaged");
+  }
+  std::size_t at = 0;
+  const auto next = [&at](auto& target, const std::vector<Optional>& source) {
+    const Optional& value = source[at++];
+    if constexpr (std::is_same_v<std::decay_t<decltype(target)>, double>) {
+      if (!value) throw_bad_data("the pickle of Metrics is damaged");
+      target = *value;
+    } else {
+      target = value;
+    }
+  };
+  each_metric(m.values, [&](auto& value) { next(value, values); });
+  if (ends.empty()) return m;
+  at = 0;
+  m.ci95.emplace();
+  each_metric(*m.ci95, [&](auto& interval) {
+    Optional low;
+    Optional high;
+    next(low, ends);
+    next(high, ends);
+    if (low && high) interval = Interval{*low, *high};
+  });
+  return m;
+}
+
 void bind_metrics_class(nb::module_& m) {
   nb::class_<Metrics> metrics(m, "Metrics",
                               R"(What labelled scores are worth. Fractions, not percent.
@@ -138,6 +207,11 @@ A value that the data do not determine is None.)");
           "to_dict", [](const Metrics& m) { return to_dict(report::metrics_json(m)); },
           nb::sig("def to_dict(self) -> dict[str, typing.Any]"),
           "The keys of `p2p evaluate --json`.")
+      .def("__getstate__", &saved_metrics)
+      .def("__setstate__",
+           [](Metrics& m, SavedMetrics saved) {
+             new (&m) Metrics(restored_metrics(std::move(saved)));
+           })
       .def("__str__", [](const Metrics& m) { return report::metrics_text(m); })
       .def("__repr__", [](const Metrics& m) {
         return "Metrics(n_rows=" + std::to_string(m.n_rows) +
@@ -184,8 +258,34 @@ Made by :func:`inspect`; print it for the text of `p2p inspect`.)")
           "to_dict", [](const Inspection& i) { return to_dict(i.json()); },
           nb::sig("def to_dict(self) -> dict[str, typing.Any]"),
           "The keys of `p2p inspect --json`.")
+      .def("__getstate__",
+           [](const Inspection& i) -> SavedInspection {
+             std::optional<std::vector<double>> slope;
+             if (i.balance) {
+               slope.emplace();
+               if (const auto& found = i.balance->slope) {
+                 *slope = {found->value, found->ci95.low, found->ci95.high};
+               }
+             }
+             return {write_prior(i.prior), slope};
+           })
+      .def("__setstate__",
+           [](Inspection& i, const SavedInspection& saved) {
+             const auto& [text, slope] = saved;
+             ClassPrior prior = parse_prior(text, "pickle");
+             PriorInspection found = inspect_prior(prior);
+             std::optional<Balance> balance;
+             if (slope) {
+               std::optional<ResidualSlope> measured;
+               if (slope->size() == 3) measured = {(*slope)[0], {(*slope)[1], (*slope)[2]}};
+               balance = judge_balance(measured);
+             }
+             new (&i) Inspection{std::move(prior), std::move(found), std::move(balance)};
+           })
       .def("__str__",
-           [](const Inspection& i) { return report::inspection_text(i.prior, i.found, i.balance); })
+           [](const Inspection& i) {
+             return as_python(report::inspection_text(i.prior, i.found, i.balance));
+           })
       .def("__repr__", [](const Inspection& i) {
         return "Inspection(gap='" + std::string(report::verdict_name(i.found.gap)) + "')";
       });

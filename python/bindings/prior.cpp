@@ -241,7 +241,7 @@ Two priors are equal when their files are; they pickle as their files.)",
           "match", &match_dict, nb::sig("def match(self, /) -> dict[str, typing.Any] | None"),
           "How r was matched (iterate=True): offset, changes, converged, unmatched; or None.")
       .def_prop_ro(
-          "missing_parts", [](const ClassPrior& p) { return missing_parts(p); },
+          "missing_parts", [](const ClassPrior& p) { return python_sentences(missing_parts(p)); },
           "A sentence for each part of a data set that is not in it (p2p estimate --part).")
       .def(
           "to_json", [](const ClassPrior& p) { return write_prior(p); },

@@ -24,18 +24,33 @@ T parse(const std::string& word, const char* what,
 }  // namespace
 
 std::string as_python(std::string_view sentence) {
-  // Options whose values are words keep them in quotes, those of numbers as they are.
-  static const std::regex kWord(
-      "--(input|output|rows|method|strength|match-to|confusion|mode|trained-with|target) "
-      "([a-z0-9:]+(?:-[a-z0-9]+)*)(?= or | and |[,;.) ]|$)");
-  static const std::regex kNumber("--([a-z][a-z-]*) (-?[0-9][0-9.e+-]*[0-9]|-?[0-9])");
-  static const std::regex kName("--([a-z][a-z-]*)");
-  static const std::regex kFlag("--(iterate|allow-unconverged|again)");
-  static const std::regex kEstimate("p2p estimate( --iterate)?");
-  std::string text = std::regex_replace(std::string(sentence), kEstimate, "estimate_prior$1");
-  text = std::regex_replace(text, kFlag, "--$1=True");
-  text = std::regex_replace(text, kWord, "--$1=\"$2\"");
-  text = std::regex_replace(text, kNumber, "--$1=$2");
+  struct Rule {
+    std::regex option;
+    const char* argument;
+  };
+  // Where a word follows that is a value, it is quoted; numbers stay as they are.
+  static const Rule kRules[] = {
+      {std::regex("p2p estimate --iterate"), "estimate_prior(iterate=True)"},
+      {std::regex("p2p estimate --counts"), "estimate_prior(counts=...)"},
+      {std::regex("p2p estimate"), "estimate_prior"},
+      {std::regex("--input (logits|probs|log-probs|auto)\\b"), "input=\"$1\""},
+      {std::regex("--output (logits|probs|log-probs|labels)\\b"), "output=\"$1\""},
+      {std::regex("--strength auto\\b"), "strength=\"auto\""},
+      {std::regex("--trained-with (ce|la(?::[0-9.e+-]*[0-9])?|balanced-softmax)(?![a-z0-9-])"),
+       "trained_with=\"$1\""},
+      {std::regex("--trained-with (weights|offset)\\b"), "trained_with=(\"$1\", ...)"},
+      {std::regex("--method ([a-z0-9]+(?:-[a-z0-9]+)*)"), "method=\"$1\""},
+      {std::regex("--match-to (source|target)\\b"), "match_to=\"$1\""},
+      {std::regex("--confusion (soft|hard)\\b"), "confusion=\"$1\""},
+      {std::regex("--mode (auto|fold|add)\\b"), "mode=\"$1\""},
+      {std::regex("--target (uniform|empirical|estimated:[a-z-]*[a-z])\\b"), "target=\"$1\""},
+      {std::regex("--(iterate|again)\\b"), "$1=True"},
+      {std::regex("--allow-unconverged\\b"), "allow_unconverged=True"},
+      {std::regex("--([a-z][a-z-]*[a-z]) (-?[0-9][0-9.e+-]*[0-9]|-?[0-9])(?![0-9/])"), "--$1=$2"},
+  };
+  std::string text(sentence);
+  for (const auto& [option, argument] : kRules) text = std::regex_replace(text, option, argument);
+  static const std::regex kName("--([a-z][a-z-]*[a-z])");
   std::string result;
   std::size_t done = 0;
   for (std::sregex_iterator it(text.begin(), text.end(), kName), end; it != end; ++it) {

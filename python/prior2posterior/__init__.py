@@ -36,6 +36,8 @@ log-probabilities. What cannot be used raises `Error`, a ValueError of one sente
 careful with is warned of as `PriorWarning`.
 """
 
+import importlib
+
 from ._bake import bake, show, unbake
 from ._core import BLOCK_ROWS, ClassPrior, Correction, Inspection, Metrics
 from ._core import version as __version__
@@ -67,3 +69,10 @@ __all__ = [
     "show",
     "unbake",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the parts for scikit-learn and PyTorch when they are asked for."""
+    if name in ("sklearn", "torch"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from . import _core
 from ._errors import DeviceCopyWarning, Error, warn
 
 _CPU = 1  # kDLCPU
-_UNNAMED_COLUMNS = re.compile(r"column_\d+|f\d+|\d+")
 
 
 class Rows(NamedTuple):
@@ -22,7 +20,7 @@ class Rows(NamedTuple):
     array: NDArray[Any]  # bfloat16 as its uint16 bits
     wrap: Callable[[NDArray[Any]], Any]  # a result as the input was
     names: list[str] | None  # of the columns
-    dtype: np.dtype[Any] | None  # of bfloat16; None: that of the array
+    dtype: np.dtype[Any]  # of a result in `out`: bfloat16 where NumPy has it
 
 
 def _same(array: NDArray[Any]) -> NDArray[Any]:
@@ -34,7 +32,8 @@ def library(value: object) -> str:
     return type(value).__module__.partition(".")[0]
 
 
-def _refuse(name: str, found: str, expected: str) -> Error:
+def refusal(name: str, found: str, expected: str) -> Error:
+    """Return the Error that says so."""
     return Error(f"'{name}' {found}; {expected}")
 
 
@@ -46,9 +45,10 @@ def _check(array: NDArray[Any], name: str) -> NDArray[Any]:
             "O": "convert it to numbers first, as in array.astype(numpy.float32)",
             "c": "scores are real; take the real part or the magnitude",
             "b": "scores are floats; did you pass a mask?",
+            "i": "scores are floats; did you pass labels, or is .astype(numpy.float32) missing?",
         }.get(dtype.kind, "pass scores as float16, bfloat16, float32 or float64")
-        raise _refuse(name, f"holds {dtype}", hint)
-    if not dtype.isnative:
+        raise refusal(name, f"holds {dtype}", hint)
+    if not dtype.isnative or any(stride % dtype.itemsize for stride in array.strides):
         return array.astype(dtype.newbyteorder("="))
     return array
 
@@ -57,9 +57,9 @@ def _from_torch(tensor: Any, name: str) -> Rows:
     import torch
 
     if tensor.requires_grad:
-        raise _refuse(name, "is a tensor that requires grad", f"pass {name}.detach()")
+        raise refusal(name, "is a tensor that requires grad", f"pass {name}.detach()")
     if tensor.layout != torch.strided:
-        raise _refuse(name, f"is a tensor of layout {tensor.layout}", f"pass {name}.to_dense()")
+        raise refusal(name, f"is a tensor of layout {tensor.layout}", f"pass {name}.to_dense()")
     device = tensor.device
     if device.type != "cpu":
         warn(
@@ -77,8 +77,13 @@ def _from_torch(tensor: Any, name: str) -> Rows:
 
         bits = tensor.view(torch.int16).numpy().view(np.uint16)
         return Rows(bits, bits_back, None, np.dtype(np.uint16))
-    array = _check(tensor.numpy(), name)
-    return Rows(array, lambda result: torch.from_numpy(result).to(device), None, None)
+    try:
+        array = _check(tensor.resolve_neg().numpy(), name)
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise refusal(
+            name, f"is a tensor without numbers to read ({error})", "compute it first"
+        ) from (error)
+    return Rows(array, lambda result: torch.from_numpy(result).to(device), None, array.dtype)
 
 
 def _from_frame(frame: Any, name: str) -> Rows:
@@ -91,6 +96,19 @@ def _from_frame(frame: Any, name: str) -> Rows:
     else:
         names = [str(column) for column in frame.columns]
         array = frame.to_numpy()
+    if kind == "pandas" and array.dtype.kind == "O":
+        import pandas
+
+        if all(pandas.api.types.is_numeric_dtype(column) for column in frame.dtypes):
+            array = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    if array.dtype.kind not in "fiub":
+        columns = frame.columns if kind == "pyarrow" else [frame[c] for c in frame.columns]
+        kinds = [np.asarray(column).dtype.kind for column in columns]
+        odd = next((n for n, k in zip(names, kinds, strict=False) if k not in "fiub"), names[0])
+        raise refusal(name, f"has a column '{odd}' that holds no numbers", "drop it, or convert it")
+    repeated = next((n for i, n in enumerate(names) if n in names[:i]), None)
+    if repeated is not None:
+        raise refusal(name, f"has two columns '{repeated}'", "give every class one column")
 
     def table(result: NDArray[Any]) -> Any:
         if kind == "pandas":
@@ -113,8 +131,17 @@ def _from_frame(frame: Any, name: str) -> Rows:
             [pyarrow.array(np.ascontiguousarray(column)) for column in result.T], names=names
         )
 
-    unnamed = all(_UNNAMED_COLUMNS.fullmatch(column) for column in names)
-    return Rows(_check(array, name), table, None if unnamed else names, None)
+    array = _check(array, name)
+    return Rows(array, table, None if _are_numbers(names) else names, array.dtype)
+
+
+def _are_numbers(names: list[str]) -> bool:
+    """Whether columns only count up, as libraries name what has no name."""
+    return any(
+        names == [f"{prefix}{first + i}" for i in range(len(names))]
+        for prefix in ("", "column_", "f")
+        for first in (0, 1)
+    )
 
 
 def _is_frame(value: object) -> bool:
@@ -144,7 +171,7 @@ def _from_device(value: Any, name: str) -> Rows:
         try:
             array = np.from_dlpack(value)
         except (BufferError, RuntimeError, TypeError) as error:
-            raise _refuse(
+            raise refusal(
                 name, f"cannot be exchanged by DLPack ({error})", "pass a NumPy array"
             ) from error
     rows = _from_numpy(array, name)
@@ -163,10 +190,11 @@ def _from_numpy(array: NDArray[Any], name: str) -> Rows:
         def bits_back(result: NDArray[Any]) -> NDArray[Any]:
             return result.view(dtype) if result.dtype == np.uint16 else result
 
-        return Rows(array.view(np.uint16), bits_back, None, np.dtype(np.uint16))
+        return Rows(array.view(np.uint16), bits_back, None, dtype)
     if isinstance(array, np.ma.MaskedArray):
-        raise _refuse(name, "is a masked array", "fill it, or leave the masked rows out")
-    return Rows(_check(array, name), _same, None, None)
+        raise refusal(name, "is a masked array", "fill it, or leave the masked rows out")
+    array = _check(array, name)
+    return Rows(array, _same, None, array.dtype)
 
 
 def as_rows(value: Any, name: str = "scores") -> Rows:
@@ -180,8 +208,8 @@ def as_rows(value: Any, name: str = "scores") -> Rows:
         What messages call it.
     """
     if type(value) is np.ndarray:
-        if value.dtype.char in "fde" and value.dtype.isnative:
-            return Rows(value, _same, None, None)
+        if value.dtype.char in "fde" and value.dtype.isnative and value.flags.aligned:
+            return Rows(value, _same, None, value.dtype)
         return _from_numpy(value, name)
     if isinstance(value, np.ndarray):
         return _from_numpy(value, name)
@@ -192,53 +220,67 @@ def as_rows(value: Any, name: str = "scores") -> Rows:
     if hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
         return _from_device(value, name)
     if isinstance(value, (list, tuple)):
+        if len(value) == 2 and all(hasattr(item, "shape") for item in value):
+            raise refusal(
+                name,
+                "is a pair of arrays",
+                "labelled batches belong into PosteriorSum().update(scores, labels)",
+            )
         try:
             array = np.asarray(value)
         except ValueError as error:
-            raise _refuse(name, "has rows of different lengths", "give every row C scores") from (
+            raise refusal(name, "has rows of different lengths", "give every row C scores") from (
                 error
             )
         if array.dtype.kind in "iu":
             array = array.astype(np.float64)
         return _from_numpy(array, name)
     if isinstance(value, (str, bytes)) or hasattr(value, "__fspath__"):
-        raise _refuse(name, "is a path", "load it first, as in numpy.load(path, mmap_mode='r')")
-    raise _refuse(
+        raise refusal(name, "is a path", "load it first, as in numpy.load(path, mmap_mode='r')")
+    raise refusal(
         name,
         f"is a {type(value).__name__}",
         "pass an array of shape (rows, classes), or an iterable of such blocks",
     )
 
 
-def check_shape(array: NDArray[Any], class_axis: int | None, name: str) -> int:
+def check_shape(array: NDArray[Any], class_axis: int | None, name: str, named: bool = False) -> int:
     """Return the class axis, counted from 0; Error where there is none."""
     rank = array.ndim
+    if rank == 1:
+        raise refusal(
+            name,
+            f"has shape {array.shape}",
+            "expected (rows, classes); one logit s of two classes is column_stack([0 * s, s])",
+        )
     if not 2 <= rank <= 4:
-        raise _refuse(
+        raise refusal(
             name,
             f"has shape {array.shape}",
             "expected (rows, classes), or rank 3 or 4 with class_axis",
         )
     if class_axis is None:
         if rank > 2:
-            raise _refuse(
+            raise refusal(
                 name,
                 f"has shape {array.shape}",
                 "say which axis holds the classes with class_axis, as in class_axis=1 for N,C,H,W",
             )
         class_axis = 1
     if not -rank <= class_axis < rank:
-        raise _refuse(name, f"has {rank} axes", f"class_axis={class_axis} is none of them")
+        raise refusal(name, f"has {rank} axes", f"class_axis={class_axis} is none of them")
     axis = class_axis % rank
+    if named and axis != 1:
+        raise refusal(name, "is a table, whose columns are the classes", "leave class_axis out")
     classes = array.shape[axis]
     if array.size and classes < 2:
-        raise _refuse(
+        raise refusal(
             name,
             f"has shape {array.shape}: axis {axis} gives {classes} classes",
             "expected 2 or more",
         )
     if not array.size:
-        raise _refuse(name, f"has shape {array.shape}: it is empty", "expected at least one row")
+        raise refusal(name, f"has shape {array.shape}: it is empty", "expected at least one row")
     return axis
 
 
@@ -248,23 +290,29 @@ def core_scores(
     """Scores for the core, and how the first array looked; lists of arrays are one data set."""
     if is_blocks(value):
         if not isinstance(value, (list, tuple)):
-            raise _refuse(
+            raise refusal(
                 name,
                 f"is a {type(value).__name__}, which can be read only once",
                 "pass an array, a numpy.memmap or a list of arrays",
             )
         if not value:
-            raise _refuse(name, "is an empty list", "expected at least one array")
+            raise refusal(name, "is an empty list", "expected at least one array")
         all_rows = [as_rows(block, f"{name}[{i}]") for i, block in enumerate(value)]
     else:
         all_rows = [as_rows(value, name)]
     for i, rows in enumerate(all_rows):
         of = name if len(all_rows) == 1 else f"{name}[{i}]"
-        axis = check_shape(rows.array, class_axis, of)
+        axis = check_shape(rows.array, class_axis, of, rows.names is not None)
         first = all_rows[0].array
-        width = first.shape[axis] if axis < first.ndim else 0
+        if rows.array.ndim != first.ndim:
+            raise refusal(
+                of,
+                f"has {rows.array.ndim} axes, but those before it had {first.ndim}",
+                "give one kind",
+            )
+        width = first.shape[axis]
         if rows.array.shape[axis] != width:
-            raise _refuse(
+            raise refusal(
                 of,
                 f"has {rows.array.shape[axis]} classes, but those before it had {width}",
                 "give all arrays of one model",
@@ -291,91 +339,3 @@ def blocks_of(value: Iterable[Any], name: str = "scores") -> Iterator[tuple[Any,
     """Blocks with what messages call them."""
     for i, block in enumerate(value):
         yield block, f"{name}[{i}]"
-
-
-def as_labels(
-    labels: Any, classes: Sequence[str] | None, ignore_index: int | None = None
-) -> NDArray[np.int64]:
-    """Labels as class numbers; names become the numbers of their columns.
-
-    Parameters
-    ----------
-    labels
-        Integers of any type, or class names.
-    classes
-        Names of the columns, or None.
-    ignore_index
-        Label of rows to leave out.
-    """
-    if library(labels) == "torch":
-        labels = labels.detach().cpu()
-    array = np.asarray(labels)
-    if array.dtype.kind in "OUST" or array.dtype.name.startswith("string"):
-        return _numbers_of_names(array, classes)
-    if array.dtype.kind not in "iu":
-        raise _refuse(
-            "labels",
-            f"holds {array.dtype}",
-            "expected integers from 0 to C - 1, or class names",
-        )
-    if array.ndim == 0:
-        raise _refuse("labels", "is one number", "expected one label per row")
-    if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
-        raise _refuse("labels", f"reaches {array.max()}", "expected integers from 0 to C - 1")
-    return np.ascontiguousarray(array.reshape(-1), dtype=np.int64)
-
-
-def _numbers_of_names(array: NDArray[Any], classes: Sequence[str] | None) -> NDArray[np.int64]:
-    flat = array.reshape(-1)
-    if not all(isinstance(label, str) for label in flat):
-        raise _refuse(
-            "labels", "holds Python objects that are no class names", "expected integers or names"
-        )
-    if classes is None:
-        raise _refuse(
-            "labels", "holds names, but the classes have none", "name them with classes=[...]"
-        )
-    number = {name: c for c, name in enumerate(classes)}
-    unknown = next((label for label in flat if label not in number), None)
-    if unknown is not None:
-        raise _refuse(
-            "labels", f"holds '{unknown}'", f"expected one of the {len(classes)} class names"
-        )
-    return np.fromiter((number[label] for label in flat), dtype=np.int64, count=flat.size)
-
-
-def per_class(
-    values: Any, name: str, classes: Sequence[str] | None = None
-) -> NDArray[np.float64] | None:
-    """One number per class as float64; mappings and pandas Series are ordered by class name."""
-    if values is None:
-        return None
-    if library(values) == "pandas" and all(isinstance(key, str) for key in values.index):
-        values = values.to_dict()
-    if isinstance(values, Mapping):
-        if classes is None:
-            raise _refuse(name, "is keyed by class name", "name the columns with classes=[...]")
-        values = {str(key): value for key, value in values.items()}
-        odd = sorted(set(values) ^ set(classes))
-        if odd:
-            raise _refuse(
-                name, f"and the classes differ in '{odd[0]}'", "give one number for every class"
-            )
-        values = [values[key] for key in classes]
-    if library(values) == "torch":
-        values = values.detach().cpu()
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise _refuse(name, f"is not numbers ({error})", "expected one number per class") from error
-    if array.ndim != 1:
-        raise _refuse(name, f"has shape {array.shape}", "expected one number per class")
-    return np.ascontiguousarray(array)
-
-
-def agree(*named: tuple[str, Sequence[str] | None]) -> list[str] | None:
-    """Return the names that all sources agree on; Error naming the first that differs."""
-    known = [(origin, list(names)) for origin, names in named if names is not None]
-    if not known:
-        return None
-    return _core.agree_on_class_names([o for o, _ in known], [n for _, n in known])

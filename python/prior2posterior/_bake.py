@@ -17,7 +17,7 @@ from ._arrays import library
 from ._core import ClassPrior, Correction
 from ._correct import correction_of
 from ._errors import Error
-from ._estimate import threads_of
+from ._values import integer, number, threads_of
 
 __all__ = ["bake", "show", "unbake"]
 
@@ -82,6 +82,8 @@ def bake(
     -----
     What it may do to each format, and how it is proven: docs/bake.md.
     """
+    if evidence:
+        evidence = {**evidence, "threads": threads}
     correction = correction_of(prior, target, method, strength, evidence)
     if isinstance(model, (str, os.PathLike)):
         if output is None:
@@ -101,7 +103,7 @@ def bake(
                 add_bias,
                 again,
                 inputs,
-                tolerance,
+                None if tolerance is None else number(tolerance, "tolerance"),
                 threads_of(threads),
             )
     if output is not None or verify is not None:
@@ -178,7 +180,7 @@ def show(
     Error
         No or several candidates, a head that cannot be corrected, a damaged file.
     """
-    return _core.show_file(os.fspath(model), n_classes, output_name, tensor)
+    return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor)
 
 
 def _is_module(model: object) -> bool:

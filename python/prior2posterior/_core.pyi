@@ -250,7 +250,8 @@ class Correction:
     A correction: one number per class, and how it was found.
 
     Made by :func:`make_correction`; :func:`correct` and :func:`bake` take it in place of a prior.
-    Corrected scores are z' = scale * z / temperature + delta. It never changes.
+    Corrected scores are z' = scale * z / temperature + delta. It never changes; two are equal when
+    their numbers and their origin are.
     """
 
     @property
@@ -333,6 +334,8 @@ class Correction:
     def to_dict(self) -> dict[str, Any]:
         """The keys of `p2p correct --json`."""
 
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
     def __getstate__(
         self,
     ) -> tuple[
@@ -418,6 +421,7 @@ def correct(
     output: str,
     second: Scores | None,
     second_input: str,
+    kind_stated: bool,
     threads: int,
 ) -> None: ...
 def detect_kind(scores: Scores) -> str: ...
@@ -516,6 +520,25 @@ class Metrics:
     def to_dict(self) -> dict[str, Any]:
         """The keys of `p2p evaluate --json`."""
 
+    def __getstate__(
+        self,
+    ) -> tuple[
+        int, int, int, int, list[float | None], list[float | None], list[int], list[float]
+    ]: ...
+    def __setstate__(
+        self,
+        arg: tuple[
+            int,
+            int,
+            int,
+            int,
+            Sequence[float | None],
+            Sequence[float | None],
+            Sequence[int],
+            Sequence[float],
+        ],
+        /,
+    ) -> None: ...
     def __str__(self) -> str: ...
     def __repr__(self) -> str: ...
 
@@ -551,6 +574,8 @@ class Inspection:
     def to_dict(self) -> dict[str, Any]:
         """The keys of `p2p inspect --json`."""
 
+    def __getstate__(self) -> tuple[str, list[float] | None]: ...
+    def __setstate__(self, arg: tuple[str, Sequence[float] | None], /) -> None: ...
     def __str__(self) -> str: ...
     def __repr__(self) -> str: ...
 

@@ -10,25 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import (
-    Rows,
-    agree,
-    as_labels,
-    as_rows,
-    blocks_of,
-    check_shape,
-    core_scores,
-    is_blocks,
-    per_class,
-)
+from ._arrays import Rows, as_rows, blocks_of, check_shape, core_scores, is_blocks
 from ._core import ClassPrior, Correction
 from ._errors import Error, warn
-from ._estimate import threads_of
+from ._values import agree, as_labels, integer, maybe_integer, number, per_class, threads_of
 
 __all__ = ["correct", "make_correction", "methods"]
 
 # The last correction that needed nothing but its prior: batch after batch asks for the same.
-_last: tuple[ref[ClassPrior], tuple[Any, ...], Correction] | None = None
+_last: tuple[ref[ClassPrior], tuple[Any, ...], Correction, list[str]] | None = None
 
 
 def methods() -> dict[str, str]:
@@ -39,6 +29,8 @@ def methods() -> dict[str, str]:
 def _target(target: Any, prior: ClassPrior) -> tuple[str, NDArray[np.float64] | None]:
     if isinstance(target, str):
         return target, None
+    if target is None:
+        raise Error("target is None; expected 'uniform', 'empirical' or one number per class")
     return "given", per_class(target, "target", prior.classes)
 
 
@@ -126,6 +118,7 @@ def make_correction(
     O(C) for ``'none'``, ``'empirical'`` and ``'p2p'``; passes over the held-out or unlabelled rows
     for the others. Every method with its source: docs/methods.
     """
+    demand_prior(prior)
     name, shares = _target(target, prior)
     if isinstance(strength, str) and strength != "auto":
         raise Error(f"strength is '{strength}'; expected a number or 'auto'")
@@ -144,37 +137,60 @@ def make_correction(
         opened.append(core)
     labels = None
     if holdout_labels is not None:
-        labels = as_labels(holdout_labels, prior.classes, ignore_index)
-    evidence = _core.Evidence(opened[0], labels, ignore_index, opened[1], opened[2], input, count)
+        labels = as_labels(holdout_labels, prior.classes)
+    ignored = maybe_integer(ignore_index, "ignore_index")
+    evidence = _core.Evidence(opened[0], labels, ignored, opened[1], opened[2], input, count)
     correction = _core.make_correction(
         prior,
         method,
         name,
         shares,
-        None if isinstance(strength, str) else float(strength),
-        tau,
-        eps,
+        None if isinstance(strength, str) else number(strength, "strength"),
+        number(tau, "tau"),
+        number(eps, "eps"),
         match_to,
         confusion,
-        max_rounds,
-        allow_unconverged,
-        folds,
-        max_group_loss,
+        integer(max_rounds, "max_rounds"),
+        bool(allow_unconverged),
+        integer(folds, "folds"),
+        number(max_group_loss, "max_group_loss"),
         evidence,
     )
-    for missing in prior.missing_parts:
-        warn("the prior is incomplete: " + missing)
-    for sentence in correction.warnings:
+    for sentence in _cautions(prior, correction):
         warn(sentence)
+    return correction
+
+
+def _cautions(prior: ClassPrior, correction: Correction) -> list[str]:
+    """Return what to be careful with in a correction, as sentences."""
+    sentences = ["the prior is incomplete: " + missing for missing in prior.missing_parts]
+    sentences += correction.warnings
     selection = correction.selection
-    if selection is not None and selection["verdict"] != "correct":
-        warn(selection["explanation"])
+    if selection is not None and (selection["verdict"] != "correct" or not selection["candidates"]):
+        sentences.append(selection["explanation"])
     if correction.capped.size:
-        warn(
+        sentences.append(
             f"{correction.capped.size} classes whose prior is only the floor were raised no more "
             "than the most raised measured class: " + ", ".join(map(str, correction.capped[:10]))
         )
-    return correction
+    return sentences
+
+
+# What correct() and bake() hand on.
+_EVIDENCE = [
+    name
+    for name in make_correction.__kwdefaults__ or {}
+    if name not in ("target", "method", "strength")
+]
+
+
+def demand_prior(prior: object) -> None:
+    """Refuse what is no prior."""
+    if not isinstance(prior, ClassPrior):
+        raise Error(
+            f"prior is a {type(prior).__name__}; expected a ClassPrior or a Correction, as "
+            "estimate_prior, load_prior and make_correction return them"
+        )
 
 
 def correction_of(
@@ -186,17 +202,17 @@ def correction_of(
 ) -> Correction:
     """Return `prior` when it is a correction already, else what it and the options make."""
     if isinstance(prior, Correction):
-        if target != "uniform" or method != "p2p" or strength != 1.0 or evidence:
+        chosen = (target, method, strength) if isinstance(target, str) else None
+        if chosen != ("uniform", "p2p", 1.0) or evidence:
             raise Error(
                 "target, method, strength and what they look at are settled in a Correction; "
                 "give them to make_correction"
             )
         return prior
-    if not isinstance(prior, ClassPrior):
-        raise Error(
-            f"prior is a {type(prior).__name__}; expected a ClassPrior or a Correction, as "
-            "estimate_prior, load_prior and make_correction return them"
-        )
+    demand_prior(prior)
+    unknown = next((name for name in evidence if name not in _EVIDENCE), None)
+    if unknown is not None:
+        raise TypeError(f"no argument is named '{unknown}'; expected {', '.join(_EVIDENCE)}")
     if evidence or not isinstance(target, str):
         return make_correction(prior, target=target, method=method, strength=strength, **evidence)
     global _last
@@ -204,7 +220,10 @@ def correction_of(
     last = _last
     if last is None or last[0]() is not prior or last[1] != key:
         correction = make_correction(prior, target=target, method=method, strength=strength)
-        last = _last = (ref(prior), key, correction)
+        last = _last = (ref(prior), key, correction, _cautions(prior, correction))
+    else:
+        for sentence in last[3]:
+            warn(sentence)
     return last[2]
 
 
@@ -280,7 +299,7 @@ def correct(
         As for :func:`estimate_prior`.
     **evidence
         Everything else that :func:`make_correction` takes: `holdout`, `holdout_labels`,
-        `unlabelled`, ...
+        `unlabelled`, ...; they are read like `scores`, by `input` and `class_axis`.
 
     Returns
     -------
@@ -304,14 +323,18 @@ def correct(
     >>> prior2posterior.correct(test_logits, prior)
     >>> prior2posterior.correct(test_logits, prior, output="labels")
     """
-    correction = correction_of(prior, target, method, strength, evidence)
     count = threads_of(threads)
+    if evidence:
+        evidence = {**evidence, "input": input, "class_axis": class_axis, "threads": count}
+    correction = correction_of(prior, target, method, strength, evidence)
     if is_blocks(scores):
         if out is not None or second is not None:
             raise Error("out and second do not go with blocks of scores; correct each block")
         return _corrected_blocks(scores, correction, output, input, class_axis, count)
     rows = as_rows(scores)
-    return _corrected(rows, "scores", correction, output, input, out, second, class_axis, count)
+    return _corrected(
+        rows, "scores", correction, output, input, True, out, second, class_axis, count
+    )
 
 
 def _corrected_blocks(
@@ -322,13 +345,15 @@ def _corrected_blocks(
     class_axis: int | None,
     threads: int,
 ) -> Iterator[Any]:
+    kind, stated = input, input != "auto"
     for block, name in blocks_of(blocks):
         rows = as_rows(block, name)
-        result = _corrected(rows, name, correction, output, input, None, None, class_axis, threads)
-        if input == "auto":
+        yield _corrected(
+            rows, name, correction, output, kind, stated, None, None, class_axis, threads
+        )
+        if kind == "auto":
             # The first block tells the kind of all.
-            input = _core.detect_kind(_core.Scores([rows.array], class_axis, name))
-        yield result
+            kind = _core.detect_kind(_core.Scores([rows.array], class_axis, name))
 
 
 def _corrected(
@@ -337,13 +362,14 @@ def _corrected(
     correction: Correction,
     output: str | None,
     input: str,
+    stated: bool,
     out: Any,
     second: Any,
     class_axis: int | None,
     threads: int,
 ) -> Any:
     array = rows.array
-    axis = check_shape(array, class_axis, name)
+    axis = check_shape(array, class_axis, name, rows.names is not None)
     if rows.names is not None:
         agree(("the prior", correction.classes), (f"the columns of '{name}'", rows.names))
     shape = array.shape
@@ -357,7 +383,8 @@ def _corrected(
     if out is None:
         target = np.empty(shape, dtype)
     else:
-        target = _checked_out(out, shape, rows.wrap(np.empty(0, dtype)), array)
+        expected = np.dtype(np.int64) if output == "labels" else rows.dtype
+        target = _checked_out(out, shape, expected, array)
     _core.correct(
         _core.Scores([array], class_axis, name),
         target,
@@ -367,17 +394,21 @@ def _corrected(
         output or "",
         None if second is None else core_scores(second, class_axis, "second")[0],
         "auto",
+        stated,
         threads,
     )
     return rows.wrap(target) if out is None else out
 
 
-def _checked_out(out: Any, shape: tuple[int, ...], like: Any, scores: NDArray[Any]) -> NDArray[Any]:
+def _checked_out(
+    out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], scores: NDArray[Any]
+) -> NDArray[Any]:
     if not isinstance(out, np.ndarray):
         raise Error(f"'out' is a {type(out).__name__}; expected a NumPy array")
-    dtype = np.asarray(like).dtype
     if out.shape != shape or out.dtype != dtype:
         raise Error(f"'out' has shape {out.shape} of {out.dtype}; expected {shape} of {dtype}")
+    if any(stride % dtype.itemsize for stride in out.strides):
+        raise Error("'out' lies between elements of its type; expected an aligned array")
     if not out.flags.writeable:
         raise Error("'out' is read-only; expected an array that can be written")
     if np.may_share_memory(out, scores):

@@ -16,6 +16,10 @@ class DeviceCopyWarning(UserWarning):
     """Scores lay on another device and were copied to the CPU."""
 
 
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "prior2posterior"
+
+
 def warn(sentence: str, category: type[Warning] = PriorWarning) -> None:
     """Warn at the line that called into this package.
 
@@ -28,7 +32,9 @@ def warn(sentence: str, category: type[Warning] = PriorWarning) -> None:
     """
     level = 1
     frame = sys._getframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("prior2posterior"):
+    while (
+        frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == "prior2posterior"
+    ):
         level += 1
         if frame.f_back is None:
             break

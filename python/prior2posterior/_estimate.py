@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,23 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import (
-    agree,
-    as_labels,
-    as_rows,
-    blocks_of,
-    check_shape,
-    core_scores,
-    is_blocks,
-    per_class,
-)
+from ._arrays import Rows, as_rows, blocks_of, check_shape, core_scores, is_blocks
 from ._core import ClassPrior
 from ._errors import Error, warn
+from ._values import (
+    agree,
+    as_labels,
+    class_numbers,
+    integer,
+    maybe_integer,
+    names_of,
+    number,
+    per_class,
+    row_weights,
+    threads_of,
+)
 
 __all__ = ["PosteriorSum", "estimate_prior", "load_prior", "save"]
 
 
-def _training(trained_with: Any) -> tuple[str, float, NDArray[np.float64] | None]:
+def _training(
+    trained_with: Any, classes: Sequence[str] | None
+) -> tuple[str, float, NDArray[np.float64] | None]:
     """Loss, tau and values behind `trained_with`."""
     if isinstance(trained_with, str):
         loss, colon, tau = trained_with.partition(":")
@@ -37,32 +43,12 @@ def _training(trained_with: Any) -> tuple[str, float, NDArray[np.float64] | None
         except ValueError:
             return trained_with, 1.0, None
     if isinstance(trained_with, tuple) and len(trained_with) == 2:
-        return str(trained_with[0]), 1.0, per_class(trained_with[1], f"{trained_with[0]}")
+        loss, values = trained_with
+        return str(loss), 1.0, per_class(values, f"{loss} of trained_with", classes)
     raise Error(
         f"trained_with is a {type(trained_with).__name__}; expected 'ce', 'la', 'la:TAU', "
         "'balanced-softmax', ('weights', w) or ('offset', b)"
     )
-
-
-def _class_numbers(exclude: Iterable[int | str], classes: Sequence[str] | None) -> list[int]:
-    numbers = []
-    for item in [exclude] if isinstance(exclude, (str, int)) else exclude:
-        if isinstance(item, str):
-            if classes is None or item not in classes:
-                raise Error(f"exclude: no class is named '{item}'; give its name or its number")
-            numbers.append(list(classes).index(item))
-        else:
-            numbers.append(int(item))
-    return numbers
-
-
-def threads_of(threads: int | None) -> int:
-    """Return the number of threads: all processors for None."""
-    if threads is None:
-        return _core.default_threads()
-    if threads < 1:
-        raise Error(f"threads is {threads}; expected 1 or more")
-    return threads
 
 
 def _options(
@@ -84,7 +70,7 @@ def _options(
 ) -> _core.EstimateOptions:
     if rows not in ("train", "train-augmented", "holdout"):
         raise Error(f"rows is '{rows}'; expected 'train', 'train-augmented' or 'holdout'")
-    loss, tau, values = _training(trained_with)
+    loss, tau, values = _training(trained_with, classes)
     return _core.EstimateOptions(
         loss=loss,
         tau=tau,
@@ -93,14 +79,14 @@ def _options(
         counts=counts,
         classes=list(classes or ()),
         rows=rows,
-        temperature=temperature,
-        smoothing=smoothing,
-        floor=floor,
-        ignore_index=ignore_index,
-        exclude=_class_numbers(exclude, classes),
-        iterate=iterate,
-        max_rounds=max_rounds,
-        allow_unconverged=allow_unconverged,
+        temperature=number(temperature, "temperature"),
+        smoothing=number(smoothing, "smoothing"),
+        floor=None if floor is None else number(floor, "floor"),
+        ignore_index=maybe_integer(ignore_index, "ignore_index"),
+        exclude=class_numbers(exclude, classes),
+        iterate=bool(iterate),
+        max_rounds=integer(max_rounds, "max_rounds"),
+        allow_unconverged=bool(allow_unconverged),
         threads=threads_of(threads),
     )
 
@@ -165,7 +151,7 @@ class PosteriorSum:
         label_rows: Any = None,
         threads: int | None = None,
     ) -> None:
-        classes = None if classes is None else [str(name) for name in classes]
+        classes = names_of(classes)
         self._settings: dict[str, Any] = {
             "counts": counts,
             "trained_with": trained_with,
@@ -181,7 +167,13 @@ class PosteriorSum:
         }
         self._label_rows = None if label_rows is None else as_labels(label_rows, None)
         self._core: _core.PriorAccumulator | None = None
+        self._lock = threading.Lock()
         if n_classes is not None:
+            n_classes = integer(n_classes, "n_classes")
+            if n_classes < 2:
+                raise Error(
+                    f"n_classes is {n_classes}; a prior is over 2 or more, not {n_classes} class"
+                )
             self._start(n_classes)
 
     def _start(self, n_classes: int) -> _core.PriorAccumulator:
@@ -211,7 +203,8 @@ class PosteriorSum:
             Shape (rows, C), float16, bfloat16, float32 or float64, any strides; not copied.
         labels
             Class of each row, for standard errors, and for the counts when none were given, where
-            each row counts once; for all batches or for none.
+            each row counts once; for all batches or for none. Losses that work with counts need
+            those of the constructor.
         weights
             How much each row counts, shape (rows,), at least 0; None: once.
 
@@ -225,32 +218,37 @@ class PosteriorSum:
         Error
             NaN, +inf, only -inf, another kind or number of classes; nothing has changed then.
         """
-        self._update(scores, labels, weights, "scores")
+        with self._lock:
+            self._update(scores, labels, weights, "scores", None)
         return self
 
-    def _update(self, scores: Any, labels: Any, weights: Any, name: str) -> int:
+    def _update(
+        self, scores: Any, labels: Any, weights: Any, name: str, class_axis: int | None
+    ) -> int:
         rows = as_rows(scores, name)
-        axis = check_shape(rows.array, None, name)
-        settings = self._settings
-        if rows.names is not None:
-            settings["classes"] = agree(
-                ("classes", settings["classes"]), (f"the columns of '{name}'", rows.names)
-            )
-        fresh = self._core is None
-        core = self._start(rows.array.shape[axis])
+        axis = check_shape(rows.array, class_axis, name, rows.names is not None)
+        before = (self._settings, self._core)
         try:
-            core.update(
-                _core.Scores([rows.array], None, name),
-                None
-                if labels is None
-                else as_labels(labels, settings["classes"], settings["ignore_index"]),
-                per_class(weights, "weights"),
+            settings = self._learn_names(rows.names, f"the columns of '{name}'")
+            self._start(rows.array.shape[axis]).update(
+                _core.Scores([rows.array], class_axis, name),
+                None if labels is None else as_labels(labels, settings["classes"]),
+                row_weights(weights),
             )
         except BaseException:
-            if fresh:
-                self._core = None
+            self._settings, self._core = before
             raise
-        return int(rows.array.shape[0])
+        return rows.array.size // int(rows.array.shape[axis])
+
+    def _learn_names(self, names: Sequence[str] | None, origin: str) -> dict[str, Any]:
+        """Take class names that came with rows; those of the first rows are those of all."""
+        known = self._settings["classes"]
+        if known is not None:
+            agree(("classes", known), (origin, names))
+        elif names is not None and self.n_rows == 0:
+            self._settings = {**self._settings, "classes": list(names)}
+            self._core = None
+        return self._settings
 
     def merge(self, other: PosteriorSum) -> PosteriorSum:
         """Add the rows of another sum over other rows of the same model.
@@ -270,21 +268,40 @@ class PosteriorSum:
         Error
             Naming the first setting that differs.
         """
-        if other._core is None:
+        if not isinstance(other, PosteriorSum):
+            raise Error(f"other is a {type(other).__name__}; expected a PosteriorSum")
+        theirs = other._closed()
+        if theirs is None:
             return self
-        theirs = other._core.copy()
-        theirs.end_block()
-        mine = self._start(theirs.n_classes)
-        mine.end_block()
-        mine.merge(theirs)
+        with self._lock:
+            before = (self._settings, self._core)
+            try:
+                self._learn_names(other._settings["classes"], "other")
+                merged = self._start(theirs.n_classes).copy()
+                merged.end_block()
+                merged.merge(theirs)
+            except BaseException:
+                self._settings, self._core = before
+                raise
+            self._core = merged
         return self
+
+    def _closed(self) -> _core.PriorAccumulator | None:
+        """Return a copy of the sums at the end of a block."""
+        with self._lock:
+            core = None if self._core is None else self._core.copy()
+        if core is not None:
+            core.end_block()
+        return core
 
     def copy(self) -> PosteriorSum:
         """Return a copy that goes on by itself."""
         result = PosteriorSum.__new__(PosteriorSum)
         result._settings = dict(self._settings)
         result._label_rows = self._label_rows
-        result._core = None if self._core is None else self._core.copy()
+        result._lock = threading.Lock()
+        with self._lock:
+            result._core = None if self._core is None else self._core.copy()
         return result
 
     __copy__ = copy
@@ -321,21 +338,21 @@ class PosteriorSum:
         """
         if self._core is None:
             raise Error("no rows to estimate a prior from; call update first")
-        return warned(self._core.finish())
+        with self._lock:
+            estimate = self._core.finish()
+        return warned(estimate)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings and the exact sums; the open block of the copy is closed."""
-        saved = None
-        if self._core is not None:
-            core = self._core.copy()
-            core.end_block()
-            saved = (core.n_classes, core.save())
+        core = self._closed()
+        saved = None if core is None else (core.n_classes, core.save())
         return {"settings": self._settings, "label_rows": self._label_rows, "sums": saved}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Go on from a saved state, with the same bits."""
         self._settings = state["settings"]
         self._label_rows = state["label_rows"]
+        self._lock = threading.Lock()
         self._core = None
         if state["sums"] is not None:
             n_classes, sums = state["sums"]
@@ -437,8 +454,7 @@ def estimate_prior(
     >>> prior = prior2posterior.estimate_prior(train_logits, counts=counts)
     >>> prior.effective
     """
-    if classes is not None:
-        classes = [str(name) for name in classes]
+    classes = names_of(classes)
     settings: dict[str, Any] = {
         "trained_with": trained_with,
         "input": input,
@@ -453,7 +469,7 @@ def estimate_prior(
     if is_blocks(scores):
         if iterate:
             raise Error("iterate reads the scores again and again; pass one array")
-        return _estimate_blocks(scores, counts, labels, classes, settings)
+        return _estimate_blocks(scores, counts, labels, classes, class_axis, settings)
     core, first = core_scores(scores, class_axis)
     classes = agree(("classes", classes), ("the columns of 'scores'", first.names))
     options = _options(
@@ -464,8 +480,27 @@ def estimate_prior(
         allow_unconverged=allow_unconverged,
         **settings,
     )
-    numbers = None if labels is None else as_labels(labels, classes, ignore_index)
-    return warned(_core.estimate_prior(core, numbers, options))
+    numbers = None if labels is None else as_labels(labels, classes)
+    prior = warned(_core.estimate_prior(core, numbers, options))
+    if input == "auto" and prior.input == "logits":
+        _warn_of_odd_logits(first)
+    return prior
+
+
+def _warn_of_odd_logits(rows: Rows) -> None:
+    """Warn of what passes for logits, but hardly is."""
+    head = rows.array[:64]
+    if head.dtype == np.uint16 or head.ndim != 2 or not head.min() >= 0:
+        return
+    sums = head.sum(axis=1, dtype=np.float64)
+    if head.max() <= 1:
+        warn(
+            "the scores were taken for logits, but all lie in [0, 1] and rows do not sum to 1: "
+            "sigmoids and other independent scores have no common prior; say input='logits' when "
+            "they are logits"
+        )
+    elif np.all(abs(sums - 100) < 2):
+        warn("the scores were taken for logits, but rows sum to 100: divide percentages by 100")
 
 
 def _estimate_blocks(
@@ -473,6 +508,7 @@ def _estimate_blocks(
     counts: Any,
     labels: Any,
     classes: Sequence[str] | None,
+    class_axis: int | None,
     settings: dict[str, Any],
 ) -> ClassPrior:
     total: PosteriorSum | None = None
@@ -482,13 +518,14 @@ def _estimate_blocks(
         rows = as_rows(block, name)
         if total is None:
             classes = agree(("classes", classes), (f"the columns of '{name}'", rows.names))
-            n_classes = rows.array.shape[check_shape(rows.array, None, name)]
+            n_classes = rows.array.shape[check_shape(rows.array, class_axis, name)]
             label_rows = None
             if labels is not None:
-                numbers = as_labels(labels, classes, settings["ignore_index"])
-                found = np.bincount(
-                    numbers[(numbers >= 0) & (numbers < n_classes)], minlength=n_classes
-                )
+                numbers = as_labels(labels, classes)
+                used = (numbers >= 0) & (numbers < n_classes)
+                if settings["ignore_index"] is not None:
+                    used &= numbers != settings["ignore_index"]
+                found = np.bincount(numbers[used], minlength=n_classes)
                 if counts is None:
                     counts = found
                 else:
@@ -498,8 +535,8 @@ def _estimate_blocks(
             )
         of_block = None
         if numbers is not None:
-            of_block = numbers[done : done + rows.array.shape[0]]
-        done += total._update(block, of_block, None, name)
+            of_block = numbers[done : done + rows.array.size // n_classes]
+        done += total._update(block, of_block, None, name, class_axis)
     if total is None:
         raise Error("'scores' yielded no block; expected at least one of shape (rows, classes)")
     if numbers is not None and numbers.size != done:
@@ -527,7 +564,7 @@ def load_prior(path: str | os.PathLike[str]) -> ClassPrior:
     Error
         No such file, or not a prior file; what is wrong is named.
     """
-    return _core.load_prior(os.fspath(path))
+    return _core.load_prior(_path(path))
 
 
 def save(prior: ClassPrior, path: str | os.PathLike[str]) -> None:
@@ -545,4 +582,12 @@ def save(prior: ClassPrior, path: str | os.PathLike[str]) -> None:
     Error
         The file cannot be written.
     """
-    _core.save_prior(prior, os.fspath(path))
+    if not isinstance(prior, ClassPrior):
+        raise Error(f"prior is a {type(prior).__name__}; expected a ClassPrior, then its path")
+    _core.save_prior(prior, _path(path))
+
+
+def _path(path: Any) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise Error(f"path is a {type(path).__name__}; expected the path of a prior file")
+    return os.fspath(path)

@@ -6,10 +6,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _core
-from ._arrays import agree, as_labels, core_scores, per_class
+from ._arrays import core_scores
 from ._core import ClassPrior, Inspection, Metrics
-from ._errors import Error
-from ._estimate import _class_numbers, threads_of
+from ._correct import demand_prior
+from ._errors import Error, warn
+from ._values import (
+    agree,
+    as_labels,
+    class_numbers,
+    integer,
+    maybe_integer,
+    names_of,
+    number,
+    per_class,
+    threads_of,
+)
 
 __all__ = ["evaluate", "inspect"]
 
@@ -75,20 +86,22 @@ def evaluate(
             raise Error("counts is a prior that holds no training counts; estimate it with counts")
         counts = counts.counts
     names = agree(
-        ("classes", classes), ("the columns of 'scores'", first.names), ("the prior", known)
+        ("classes", names_of(classes)),
+        ("the columns of 'scores'", first.names),
+        ("the prior", known),
     )
     return _core.evaluate(
         core,
-        as_labels(labels, names, ignore_index),
+        as_labels(labels, names),
         input,
-        temperature,
+        number(temperature, "temperature"),
         _counts(counts, names, core.n_classes),
-        many,
-        few,
-        ignore_index,
-        sorted(set(_class_numbers(exclude, names))),
-        bootstrap,
-        seed,
+        number(many, "many"),
+        number(few, "few"),
+        maybe_integer(ignore_index, "ignore_index"),
+        sorted(set(class_numbers(exclude, names))),
+        integer(bootstrap, "bootstrap", 0),
+        integer(seed, "seed", 0),
         threads_of(threads),
     )
 
@@ -99,6 +112,8 @@ def _counts(counts: Any, names: Sequence[str] | None, n_classes: int) -> Any:
         raise Error(
             f"'counts' holds {array.size} values for {n_classes} classes; give one value per class"
         )
+    if array is not None and array.sum() < 2:
+        warn("counts sum to 1: many and few are numbers of images, so give counts, not frequencies")
     return array
 
 
@@ -137,9 +152,12 @@ def inspect(
     Error
         Scores without labels or labels without scores; rows that cannot be used.
     """
+    demand_prior(prior)
     if (scores is None) != (labels is None):
         raise Error("inspect needs scores and labels together, or neither")
     count = threads_of(threads)
+    seed = integer(seed, "seed", 0)
+    ignore_index = maybe_integer(ignore_index, "ignore_index")
     if scores is None:
         return _core.inspect(prior, None, None, input, ignore_index, seed, count)
     core, first = core_scores(scores, class_axis)
@@ -149,5 +167,5 @@ def inspect(
             f"the prior has {prior.n_classes} classes, but the scores have {core.n_classes}; "
             "use a prior of the same model"
         )
-    numbers = as_labels(labels, names, ignore_index)
+    numbers = as_labels(labels, names)
     return _core.inspect(prior, core, numbers, input, ignore_index, seed, count)

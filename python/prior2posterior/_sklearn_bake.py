@@ -15,9 +15,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from . import _core
-from ._arrays import agree
 from ._core import Correction
 from ._errors import Error
+from ._values import agree
 
 try:
     from sklearn.frozen import FrozenEstimator
@@ -180,8 +180,10 @@ def _demand_softmax(head: Any) -> None:
     """Raise Error unless predict_proba is the softmax (of two classes: sigmoid) of a last layer."""
     two = len(head.classes_) == 2
     if isinstance(head, LogisticRegression):
-        against_rest = getattr(head, "multi_class", "") == "ovr" or head.solver == "liblinear"
-        fits = two or not against_rest
+        # Two classes as a softmax of two opposite scores: scikit-learn before 1.7 on request.
+        style = getattr(head, "multi_class", "")
+        against_rest = style == "ovr" or head.solver == "liblinear"
+        fits = style != "multinomial" if two else not against_rest
     elif isinstance(head, SGDClassifier):
         fits = two and head.loss == "log_loss"
     elif isinstance(head, MLPClassifier):

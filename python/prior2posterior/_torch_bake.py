@@ -250,12 +250,20 @@ def _leaves(module: nn.Module | None) -> Iterator[nn.Module]:
 
 def _check_behind(module: nn.Module, name: str) -> None:
     for follower in _behind(module, name):
-        if not isinstance(follower, _HARMLESS):
+        if not isinstance(follower, _HARMLESS) or not _averages(follower):
             raise Error(
                 f"{type(follower).__name__} behind layer '{name}' changes what its bias does to "
                 "the scores, so the correction cannot be folded; put a PriorCorrection behind the "
                 "logits instead"
             )
+
+
+def _averages(pool: nn.Module) -> bool:
+    """Whether a pooling layer takes true means, which a constant passes through."""
+    if not isinstance(pool, nn.AvgPool2d):
+        return True
+    padded = pool.padding not in (0, (0, 0)) and pool.count_include_pad
+    return pool.divisor_override is None and not padded and not pool.ceil_mode
 
 
 def _check_parameters(module: nn.Module, head: nn.Module, name: str, scales: bool) -> None:

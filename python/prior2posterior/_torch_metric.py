@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, distributed
 
 from . import _core
-from ._arrays import per_class
 from ._core import ClassPrior
 from ._errors import Error
 from ._estimate import _options, warned
+from ._values import per_class
 
 __all__ = ["EffectivePrior"]
 

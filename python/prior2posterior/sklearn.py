@@ -34,7 +34,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, has_fit_para
 
 from ._arrays import as_rows, check_shape
 from ._correct import correct, make_correction
-from ._errors import Error
+from ._errors import Error, warn
 from ._estimate import PosteriorSum
 from ._sklearn_bake import bake_estimator, is_frozen, unbake_estimator
 from ._sklearn_rows import (
@@ -166,13 +166,17 @@ class PriorCorrector(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "the counts are settled, by the parameter or by fit, and y cannot add to them; "
                 "give all labelled rows to one fit, or all to partial_fit without the parameter"
             )
-        if not hasattr(self, "_sum"):
-            numbers = self._start(X, y)
-            self._sum = PosteriorSum(len(self.classes_), **self._settings())
-        else:
+        if hasattr(self, "_sum"):
             validate_data(self, X, reset=False, skip_check_array=True)
             numbers = None if y is None else label_numbers(y, self.classes_)
-        return self._add(X, numbers, None)
+            return self._add(X, numbers, None)
+        numbers = self._start(X, y)
+        self._sum = PosteriorSum(len(self.classes_), **self._settings())
+        try:
+            return self._add(X, numbers, None)
+        except BaseException:
+            del self._sum
+            raise
 
     def transform(self, X: Any) -> Any:
         """Return corrected scores in the type and of the kind of `X`, shape (rows, C)."""
@@ -240,12 +244,14 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         or a mapping from class label.
     method
         One of :func:`prior2posterior.methods`, or ``'auto'``. Those that look at held-out rows get
-        the out-of-fold posteriors of `cv`, each row once.
+        the out-of-fold posteriors of `cv`, each row once; without `cv` there are ``'none'``,
+        ``'empirical'`` and ``'p2p'``.
     strength : float or 'auto'
         Share of the correction, 0 is the identity; ``'auto'``: chosen on those posteriors.
     trained_with
-        How `estimator` treats the classes: ``'ce'``, or ``('weights', w)`` with w as in
-        `class_weight`, in the order of `classes_`; as for :func:`prior2posterior.estimate_prior`.
+        How `estimator` treats the classes: ``'ce'``, or ``('weights', w)`` with one weight per
+        class in the order of `classes_`, or a mapping from class label; as for
+        :func:`prior2posterior.estimate_prior`.
     counts
         Training rows per class, shape (C,), or a mapping from class label; None: counted in `y`,
         with `sample_weight`. When given, the rows are weighted to follow it.
@@ -395,6 +401,12 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             raise Error("'auto' chooses on out-of-fold posteriors; give cv, as in cv=5")
         if self.cv is not None and is_frozen(self.estimator):
             raise Error("cv fits the estimator on each fold, but it is frozen; leave cv out")
+        last = self.estimator.steps[-1][1] if hasattr(self.estimator, "steps") else self.estimator
+        if getattr(last, "class_weight", None) is not None and self.trained_with == "ce":
+            warn(
+                f"estimator {name} has class_weight, which has moved its prior already; say so "
+                "with trained_with=('weights', w), one weight per class, or leave class_weight out"
+            )
         if sample_weight is None:
             return
         if self.counts is not None:

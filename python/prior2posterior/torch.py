@@ -26,12 +26,12 @@ except ModuleNotFoundError as error:
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._arrays import per_class
 from ._core import ClassPrior, Correction
 from ._correct import correction_of
 from ._errors import Error
 from ._torch_bake import bake_module, unbake_module
 from ._torch_metric import EffectivePrior
+from ._values import per_class
 
 __all__ = [
     "EffectivePrior",
@@ -215,6 +215,11 @@ class LogitAdjustedLoss(nn.Module):
                 f"classes; axis {axis} must hold the classes"
             )
         adjusted = logits + self.offset.view([classes] + [1] * (logits.dim() - axis - 1))
+        if labels.is_floating_point() and torch.isinf(self.offset).any():
+            raise Error(
+                "labels that are class probabilities need images of every class, but counts holds "
+                "a 0; leave the class out, or give class numbers"
+            )
         return functional.cross_entropy(
             adjusted,
             labels,

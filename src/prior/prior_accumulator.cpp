@@ -147,17 +147,16 @@ void PriorAccumulator::merge(const PriorAccumulator& other) {
                     classes(), other.classes()));
   }
   if (other.seen_ == 0) return;
-  if (seen_ == 0) {
-    settings_.input_kind = other.settings_.input_kind;
-    labelled_ = other.labelled_;
-  }
-  demand_same_settings(settings_, other.settings_);
-  if (labelled_ != other.labelled_ || label_rows_ != other.label_rows_) {
+  PriorSettings mine = settings_;
+  if (seen_ == 0) mine.input_kind = other.settings_.input_kind;
+  demand_same_settings(mine, other.settings_);
+  if ((seen_ > 0 && labelled_ != other.labelled_) || label_rows_ != other.label_rows_) {
     throw_bad_data(
         "sums that differ in the labels of their rows cannot be merged; give all batches labels, "
         "or none");
   }
-  if (seen_ == 0) set_kind(settings_.input_kind);
+  if (seen_ == 0) set_kind(mine.input_kind);
+  labelled_ = other.labelled_;
   sums_.merge(other.sums_);
   seen_ += other.seen_;
   ignored_ += other.ignored_;

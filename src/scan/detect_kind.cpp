@@ -111,8 +111,9 @@ ScoreKind detect_kind(ScoreSet& set) {
   const Tally& most = more_probs ? probs : log_probs;
   if (KindCheck::is_mixture(most.count, judged)) {
     throw_bad_data(fmt::format(
-        "'{}': {} of the first {} rows hold {}, but row {} (counted from 0) does not; separate the "
-        "two kinds, or say what they are with --input",
+        "'{}': {} of the first {} rows hold {}, but row {} (counted from 0) does not; divide "
+        "each row by its sum when they were rounded, separate the two kinds, or say what they are "
+        "with --input",
         name, most.count, rows, more_probs ? "probabilities" : "log-probabilities",
         most.first_other));
   }

@@ -105,8 +105,8 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
       if (high > 1 + range || !(std::abs(total - 1) <= tolerance)) {
         throw_bad_data(
             fmt::format("'{}', row {} (counted from 0) sums to {:.6g} with maximum {:.6g}, so it "
-                        "does not hold probabilities as the "
-                        "rest was taken to; do not mix kinds, or say --input logits",
+                        "does not hold probabilities as the rest was taken to; divide each row by "
+                        "its sum when they were rounded, do not mix kinds, or say --input logits",
                         name, row, total, high));
       }
       continue;

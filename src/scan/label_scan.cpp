@@ -19,9 +19,10 @@ std::int32_t class_of(std::int64_t label, const LabelRules& rules, const LabelSo
   if (label < 0 || label >= rules.classes) {
     throw_bad_data(
         fmt::format("{} has label {}, but classes are numbered 0 to {}; "
-                    "correct it, or leave such rows out "
+                    "correct it{}, or leave such rows out "
                     "with --ignore-index {}",
-                    source.locate(row), label, rules.classes - 1, label));
+                    source.locate(row), label, rules.classes - 1,
+                    label == rules.classes ? " (subtract 1 when they begin at 1)" : "", label));
   }
   if (std::ranges::binary_search(rules.excluded, label)) return -1;
   return static_cast<std::int32_t>(label);

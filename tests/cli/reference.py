@@ -41,7 +41,9 @@ def row_weights(labels, counts):
     return weights[labels]
 
 
-def effective_prior(z, b=0.0, temperature=1.0, weights=None, smoothing=0.0, counts=None, floor=None):
+def effective_prior(
+    z, b=0.0, temperature=1.0, weights=None, smoothing=0.0, counts=None, floor=None
+):
     """q, smoothed and floored."""
     p = softmax(np.asarray(z, np.float64) / temperature + b)
     weights = np.ones(len(p)) if weights is None else weights
@@ -83,9 +85,9 @@ def bins_of(p, edges):
 
 
 def binned_error(confidence, outcome, bins, count):
-    return sum(
-        abs(np.sum(confidence[bins == b] - outcome[bins == b])) for b in range(count)
-    ) / len(confidence)
+    return sum(abs(np.sum(confidence[bins == b] - outcome[bins == b])) for b in range(count)) / len(
+        confidence
+    )
 
 
 def ece(p, labels):
@@ -104,17 +106,17 @@ def ece_equal_mass(p, labels):
 def ece_classwise(p, labels):
     edges = np.linspace(0, 1, 16)
     return np.mean(
-        [
-            binned_error(p[:, c], labels == c, bins_of(p[:, c], edges), 15)
-            for c in range(p.shape[1])
-        ]
+        [binned_error(p[:, c], labels == c, bins_of(p[:, c], edges), 15) for c in range(p.shape[1])]
     )
 
 
 def recalls(predicted, labels, classes):
     """Recall of each class, NaN where it has no rows."""
     return np.array(
-        [np.mean(predicted[labels == c] == c) if (labels == c).any() else np.nan for c in range(classes)]
+        [
+            np.mean(predicted[labels == c] == c) if (labels == c).any() else np.nan
+            for c in range(classes)
+        ]
     )
 
 

@@ -71,7 +71,9 @@ def test_a_method_without_its_inputs_is_listed_with_what_it_needs(halves):
 
 
 def test_methods_that_fail_are_below_the_table(halves):
-    text = p2p("compare", *TRAIN, *TEST, "--methods", "bbse", "--bootstrap", 0, cwd=halves.folder).out
+    text = p2p(
+        "compare", *TRAIN, *TEST, "--methods", "bbse", "--bootstrap", 0, cwd=halves.folder
+    ).out
     table, _, rest = text.partition("\nnot compared\n")
     assert "p2p" in table and "bbse" not in table
     assert rest.startswith("  bbse: ") and "--unlabelled" in rest
@@ -127,7 +129,9 @@ def test_how_the_model_was_trained_is_taken_into_account(halves):
     table = compare(halves, "--trained-with", "la", "--methods", "none", "--bootstrap", 0)
     p2p("estimate", "logits.npy", "--counts", "counts.npy", "--trained-with", "la", "-o", "la.json",
         cwd=halves.folder)  # fmt: skip
-    found = p2p("correct", "test.npy", "--prior", "la.json", "-o", "x.npy", "--json", cwd=halves.folder)
+    found = p2p(
+        "correct", "test.npy", "--prior", "la.json", "-o", "x.npy", "--json", cwd=halves.folder
+    )
     assert line(table, "p2p")["correction"]["delta"] == pytest.approx(found.json["delta"])
 
 
@@ -149,7 +153,9 @@ def test_csv_and_markdown_hold_the_numbers_of_the_json(halves):
         found = line(table, name)
         assert float(rows[name]["nll"]) == found["nll"]
         assert float(rows[name]["accuracy_low"]) == found["ci95"]["accuracy"][0]
-    assert float(rows["none"]["nll_difference"]) == line(table, "none")["difference"]["nll"]["value"]
+    assert (
+        float(rows["none"]["nll_difference"]) == line(table, "none")["difference"]["nll"]["value"]
+    )
     assert rows["p2p"]["nll_difference"] == "" and rows["bbse"]["accuracy"] == ""
     assert rows["bbse"]["problem"] == line(table, "bbse")["problem"]
     text = (halves.folder / "t.md").read_text()
@@ -165,19 +171,26 @@ def without_seconds(value):
 
 
 def test_numbers_do_not_depend_on_threads(halves):
-    runs = [without_seconds(compare(halves, *HOLDOUT, "--bootstrap", 30, "--threads", t)) for t in (1, 3)]
+    runs = [
+        without_seconds(compare(halves, *HOLDOUT, "--bootstrap", 30, "--threads", t))
+        for t in (1, 3)
+    ]
     assert runs[0] == runs[1]
 
 
 def test_the_seed_moves_the_intervals_alone(halves):
-    one, two = (compare(halves, "--methods", "none", "--bootstrap", 30, "--seed", s) for s in (1, 2))
+    one, two = (
+        compare(halves, "--methods", "none", "--bootstrap", 30, "--seed", s) for s in (1, 2)
+    )
     assert line(one, "none")["nll"] == line(two, "none")["nll"]
     assert line(one, "none")["ci95"] != line(two, "none")["ci95"]
 
 
 def test_warnings_name_their_method(halves):
     table = compare(halves, "--unlabelled", "test.npy", "--bootstrap", 0)
-    outcome = p2p("compare", *TRAIN, *TEST, "--unlabelled", "test.npy", "--bootstrap", 0, cwd=halves.folder)
+    outcome = p2p(
+        "compare", *TRAIN, *TEST, "--unlabelled", "test.npy", "--bootstrap", 0, cwd=halves.folder
+    )
     for method in table["methods"]:
         for warning in method.get("correction", {}).get("warnings", []):
             assert f"warning: {method['name']}: {warning}" in outcome.err
@@ -226,4 +239,6 @@ def test_standard_input_cannot_be_judged_on(halves):
 
 def test_an_input_is_not_overwritten(halves):
     halves.save("x.csv", halves.labels)
-    refuse(halves.folder, "compare", *TRAIN, *TEST, "--target", "x.csv", "-o", "x.csv", words=["x.csv"])
+    refuse(
+        halves.folder, "compare", *TRAIN, *TEST, "--target", "x.csv", "-o", "x.csv", words=["x.csv"]
+    )

@@ -227,7 +227,9 @@ def test_class_names_that_disagree_with_the_prior_are_refused(toy):
 def test_a_csv_header_that_disagrees_with_the_prior_is_refused(toy):
     (toy.folder / "names.txt").write_text("ant\nbee\ncat\ndog\neel\n")
     estimate("logits.npy", "--classes", "names.txt", cwd=toy.folder)
-    np.savetxt(toy.folder / "z.csv", toy.logits, delimiter=",", comments="", header="ant,cat,bee,dog,eel")
+    np.savetxt(
+        toy.folder / "z.csv", toy.logits, delimiter=",", comments="", header="ant,cat,bee,dog,eel"
+    )
     refuse(toy.folder, "correct", "z.csv", "--prior", "prior.json", "-o", "out.npy",
            words=["z.csv", "prior.json", "class 1", "'cat'", "'bee'"])  # fmt: skip
 
@@ -235,7 +237,15 @@ def test_a_csv_header_that_disagrees_with_the_prior_is_refused(toy):
 def test_headers_that_disagree_between_files_are_refused(toy):
     for name, header in (("a.csv", "ant,bee,cat,dog,eel"), ("b.csv", "ant,bee,dog,cat,eel")):
         np.savetxt(toy.folder / name, toy.logits, delimiter=",", comments="", header=header)
-    refuse(toy.folder, "estimate", "a.csv", "b.csv", "-o", "x.json", words=["a.csv", "b.csv", "class 2"])
+    refuse(
+        toy.folder,
+        "estimate",
+        "a.csv",
+        "b.csv",
+        "-o",
+        "x.json",
+        words=["a.csv", "b.csv", "class 2"],
+    )
 
 
 def test_another_exclusion_than_the_priors_is_a_usage_error(toy, prior):
@@ -248,7 +258,9 @@ def test_a_floored_class_is_raised_no_more_than_a_measured_one(toy):
     z[:, 4] -= 60
     toy.save("z.npy", z)
     estimate("z.npy", cwd=toy.folder)
-    outcome = p2p("correct", "z.npy", "--prior", "prior.json", "-o", "out.npy", "--json", cwd=toy.folder)
+    outcome = p2p(
+        "correct", "z.npy", "--prior", "prior.json", "-o", "out.npy", "--json", cwd=toy.folder
+    )
     found = outcome.json
     assert found["capped"] == [4]
     assert found["delta"][4] == max(found["delta"][:4])

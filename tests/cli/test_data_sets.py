@@ -53,7 +53,9 @@ def test_labels_repeat_in_the_order_of_the_scores(halves):
 def test_estimate_takes_labels_once_for_each_file(halves):
     halves.save("la.npy", halves.labels[:100])
     halves.save("lb.npy", halves.labels[100:])
-    found = estimate("a.npy", "b.npy", "--labels", "la.npy", "--labels", "lb.npy", cwd=halves.folder)
+    found = estimate(
+        "a.npy", "b.npy", "--labels", "la.npy", "--labels", "lb.npy", cwd=halves.folder
+    )
     assert found["counts"] == halves.counts.tolist()
 
 
@@ -131,7 +133,9 @@ def test_a_member_name_may_hold_a_colon(toy):
 
 def test_members_of_labels_and_counts_are_named_alike(toy):
     np.savez(toy.folder / "all.npz", z=toy.logits, y=toy.labels, n=toy.counts)
-    direct = estimate("logits.npy", "--labels", "labels.npy", "--counts", "counts.npy", cwd=toy.folder)
+    direct = estimate(
+        "logits.npy", "--labels", "labels.npy", "--counts", "counts.npy", cwd=toy.folder
+    )
     member = estimate("all.npz:z", "--labels", "all.npz:y", "--counts", "all.npz:n", cwd=toy.folder)
     assert member["residual"] == direct["residual"]
 

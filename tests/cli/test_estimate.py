@@ -73,12 +73,18 @@ def test_losses_that_need_counts_are_refused_without(toy, loss):
 
 @pytest.mark.parametrize("loss", ["la", "balanced-softmax"])
 def test_labels_stand_in_for_counts(toy, loss):
-    by_labels = estimate("logits.npy", "--labels", "labels.npy", "--trained-with", loss, cwd=toy.folder)
-    by_counts = estimate("logits.npy", "--counts", "counts.npy", "--trained-with", loss, cwd=toy.folder)
+    by_labels = estimate(
+        "logits.npy", "--labels", "labels.npy", "--trained-with", loss, cwd=toy.folder
+    )
+    by_counts = estimate(
+        "logits.npy", "--counts", "counts.npy", "--trained-with", loss, cwd=toy.folder
+    )
     assert by_labels["residual"] == by_counts["residual"]
 
 
-@pytest.mark.parametrize("loss", ["focal", "la:x", "la:", "weights", "weights:", "offset:", "ce:1", ""])
+@pytest.mark.parametrize(
+    "loss", ["focal", "la:x", "la:", "weights", "weights:", "offset:", "ce:1", ""]
+)
 def test_an_unknown_loss_is_a_usage_error(toy, loss):
     refuse(toy.folder, "estimate", "logits.npy", "--counts", "counts.npy", "--trained-with", loss,
            "-o", "x.json", code=2, words=["--trained-with"])  # fmt: skip
@@ -123,7 +129,9 @@ def test_a_class_without_training_images_is_left_alone_and_said(toy):
     outcome = p2p("estimate", "logits.npy", "--counts", "n.npy", "-o", "x.json", cwd=toy.folder)
     assert "no training images" in outcome.err
     assert json.loads((toy.folder / "x.json").read_text())["residual"][2] is None
-    found = p2p("correct", "logits.npy", "--prior", "x.json", "-o", "o.npy", "--json", cwd=toy.folder)
+    found = p2p(
+        "correct", "logits.npy", "--prior", "x.json", "-o", "o.npy", "--json", cwd=toy.folder
+    )
     assert found.json["delta"][2] == 0
 
 
@@ -134,7 +142,9 @@ def test_a_gross_mismatch_with_the_counts_is_warned_of(toy):
 
 
 def test_rows_that_fit_the_counts_are_not_warned_of(toy):
-    outcome = p2p("estimate", "logits.npy", "--counts", "counts.npy", "-o", "x.json", cwd=toy.folder)
+    outcome = p2p(
+        "estimate", "logits.npy", "--counts", "counts.npy", "-o", "x.json", cwd=toy.folder
+    )
     assert "warning" not in outcome.err
 
 
@@ -142,7 +152,9 @@ def test_rows_that_fit_the_counts_are_not_warned_of(toy):
 def test_temperature(toy, temperature):
     found = estimate("logits.npy", "--temperature", temperature, cwd=toy.folder)
     assert found["temperature"] == temperature
-    assert found["effective"] == close(reference.effective_prior(toy.logits, temperature=temperature))
+    assert found["effective"] == close(
+        reference.effective_prior(toy.logits, temperature=temperature)
+    )
 
 
 @pytest.mark.parametrize("smoothing", [1, 50, 1e6])
@@ -232,7 +244,9 @@ def test_class_names_are_kept(toy):
     assert found["classes"] == ["ant", "bee", "cat", "dog", "éléphant"]
 
 
-@pytest.mark.parametrize("content", ["ant\nbee\n", "ant\nant\ncat\ndog\neel\n", "ant\n\ncat\ndog\neel\n"])
+@pytest.mark.parametrize(
+    "content", ["ant\nbee\n", "ant\nant\ncat\ndog\neel\n", "ant\n\ncat\ndog\neel\n"]
+)
 def test_bad_class_names_are_refused(toy, content):
     (toy.folder / "names.txt").write_text(content)
     refuse(toy.folder, "estimate", "logits.npy", "--classes", "names.txt", "-o", "x.json",
@@ -245,7 +259,17 @@ def test_the_prior_has_the_same_bytes_on_any_number_of_threads(tmp_path):
     np.save(tmp_path / "y.npy", rng.integers(0, 12, 30_000))
     found = set()
     for threads in (1, 2, 7):
-        p2p("estimate", "z.npy", "--labels", "y.npy", "--threads", threads, "-o", "q.json", cwd=tmp_path)
+        p2p(
+            "estimate",
+            "z.npy",
+            "--labels",
+            "y.npy",
+            "--threads",
+            threads,
+            "-o",
+            "q.json",
+            cwd=tmp_path,
+        )
         found.add((tmp_path / "q.json").read_bytes())
     assert len(found) == 1
 

@@ -106,7 +106,9 @@ def test_the_interval_depends_on_the_seed_alone(toy, prior):
 
 def test_the_most_over_and_under_believed_classes_are_named(toy):
     (toy.folder / "names.txt").write_text("ant\nbee\ncat\ndog\neel\n")
-    prior = estimate("logits.npy", "--classes", "names.txt", "--counts", "counts.npy", cwd=toy.folder)
+    prior = estimate(
+        "logits.npy", "--classes", "names.txt", "--counts", "counts.npy", cwd=toy.folder
+    )
     ratio = np.array(prior["effective"]) / prior["empirical"]
     found = inspect(toy)
     assert found["over_believed"][0]["class"] == ratio.argmax()

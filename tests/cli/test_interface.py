@@ -74,7 +74,9 @@ OPTIONS = {
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_names_every_promised_option(verb):
     text = p2p(verb, "--help").out
-    for option in OPTIONS[verb].split() + "--json --quiet --seed --threads --version --help".split():
+    for option in (
+        OPTIONS[verb].split() + "--json --quiet --seed --threads --version --help".split()
+    ):
         assert re.search(rf"^  ([-\w]+,)?{option}\b", text, re.M), option
 
 
@@ -144,7 +146,9 @@ def test_quiet_keeps_errors(toy):
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
 def test_no_control_codes_in_pipes(toy, prior, verb, term):
     for more in ([], ["--json"]):
-        outcome = p2p(*runs(toy)[verb], *more, cwd=toy.folder, env={"TERM": term, "CLICOLOR_FORCE": "1"})
+        outcome = p2p(
+            *runs(toy)[verb], *more, cwd=toy.folder, env={"TERM": term, "CLICOLOR_FORCE": "1"}
+        )
         assert b"\x1b" not in outcome.bytes and "\x1b" not in outcome.err
         assert "\r" not in outcome.err
 

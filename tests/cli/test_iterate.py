@@ -51,9 +51,7 @@ def test_a_cap_that_is_too_low_is_bad_data_with_the_trace(tmp_path):
     assert outcome.code == 3
     assert "did not converge in 3 rounds" in outcome.err and "3: " in outcome.err
     assert not (tmp_path / "prior.json").exists()
-    allowed = p2p(
-        *args, "--max-rounds", 3, "--allow-unconverged", "-o", "prior.json", cwd=tmp_path
-    )
+    allowed = p2p(*args, "--max-rounds", 3, "--allow-unconverged", "-o", "prior.json", cwd=tmp_path)
     assert "the last round was taken" in allowed.err
     assert json.loads((tmp_path / "prior.json").read_text())["match"]["converged"] is False
 

@@ -57,7 +57,12 @@ def test_logits_stated_to_be_something_else_are_refused(scores, stated):
     refuse(folder, "estimate", "z.npy", "--input", stated, "-o", "x.json", words=["z.npy", "row 0"])
 
 
-MIXTURES = [(a, b) for a in ("logits", "probs", "log-probs") for b in ("logits", "probs", "log-probs") if a != b]
+MIXTURES = [
+    (a, b)
+    for a in ("logits", "probs", "log-probs")
+    for b in ("logits", "probs", "log-probs")
+    if a != b
+]
 
 
 @pytest.mark.parametrize("at", [BLOCK // 2, BLOCK, 2 * BLOCK])
@@ -69,7 +74,9 @@ def test_mixtures_are_refused(scores, verb, first, second, at):
     np.save(estimate_from, of["logits"])
     estimate("logits.npy", cwd=folder)
     np.save(folder / "z.npy", np.vstack([of[first][:at], of[second][at:]]).astype("f4"))
-    args, output = {"estimate": ([], "x.json"), "correct": (["--prior", "prior.json"], "o.npy")}[verb]
+    args, output = {"estimate": ([], "x.json"), "correct": (["--prior", "prior.json"], "o.npy")}[
+        verb
+    ]
     refuse_twice(folder, verb, "z.npy", *args, output=output, words=["z.npy", "row"])
 
 

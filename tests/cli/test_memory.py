@@ -45,13 +45,17 @@ def prior_of(tmp_path):
 
 def test_estimate_of_a_file_of_1500_megabytes(tmp_path):
     sparse_npy(tmp_path / "z.npy", (375_000, 1000))
-    assert peak_kib("estimate", "z.npy", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(1000)
+    assert peak_kib("estimate", "z.npy", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(
+        1000
+    )
 
 
 def test_correct_of_a_file_of_1500_megabytes(prior_of):
     folder = prior_of(1000)
     sparse_npy(folder / "z.npy", (375_000, 1000))
-    peak = peak_kib("correct", "z.npy", "--prior", "prior.json", "--threads", 2, "-o", "x.npy", cwd=folder)
+    peak = peak_kib(
+        "correct", "z.npy", "--prior", "prior.json", "--threads", 2, "-o", "x.npy", cwd=folder
+    )
     os.unlink(folder / "x.npy")
     assert peak < allowed(1000)
 
@@ -76,19 +80,25 @@ def test_images_with_the_classes_in_the_middle(prior_of, verb):
 @pytest.mark.parametrize("order", "CF")
 def test_a_deflated_archive(tmp_path, order):
     np.savez_compressed(tmp_path / "z.npz", scores=np.zeros((500_000, 100), "f4", order))
-    assert peak_kib("estimate", "z.npz", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(100)
+    assert peak_kib("estimate", "z.npz", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(
+        100
+    )
 
 
 def test_text(tmp_path):
     row = ",".join(["0.25"] * 99 + ["1e3"]) + "\n"
     (tmp_path / "z.csv").write_text(row * 200_000)
-    assert peak_kib("estimate", "z.csv", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(100)
+    assert peak_kib("estimate", "z.csv", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(
+        100
+    )
 
 
 def test_labels_of_millions_of_rows(tmp_path):
     sparse_npy(tmp_path / "z.npy", (10_000_000, 4), "float16")
     sparse_npy(tmp_path / "y.npy", (10_000_000,), "int64")
-    peak = peak_kib("estimate", "z.npy", "--labels", "y.npy", "--threads", 2, "-o", "x.json", cwd=tmp_path)
+    peak = peak_kib(
+        "estimate", "z.npy", "--labels", "y.npy", "--threads", 2, "-o", "x.json", cwd=tmp_path
+    )
     assert peak < allowed(4)
 
 

@@ -32,7 +32,9 @@ def merged(folder, *names):
     return (folder / "merged.json").read_bytes()
 
 
-@pytest.mark.parametrize("options", [[], ["--counts", "n.npy"], ["--labels", "y.npy", "--counts", "n.npy"]])
+@pytest.mark.parametrize(
+    "options", [[], ["--counts", "n.npy"], ["--labels", "y.npy", "--counts", "n.npy"]]
+)
 def test_parts_merge_to_the_bytes_of_one_pass(big, options):
     estimate("z.npy", *options, cwd=big)
     assert merged(big, *parts(big, 3, *options)) == (big / "prior.json").read_bytes()
@@ -105,7 +107,16 @@ def test_merge_compares_with_the_class_frequencies_once_complete(sorted_by_class
 
 def test_a_part_given_twice_is_refused(big):
     one, two = parts(big, 2)
-    refuse(big, "merge", one, two, one, "-o", "m.json", words=["part 1 of 2", "z.npy", "part1.json", "twice"])
+    refuse(
+        big,
+        "merge",
+        one,
+        two,
+        one,
+        "-o",
+        "m.json",
+        words=["part 1 of 2", "z.npy", "part1.json", "twice"],
+    )
 
 
 def test_the_same_file_given_twice_is_refused(big):

@@ -69,7 +69,7 @@ def test_csv_of_masked_classes_is_read_back(toy, correct):
 
 
 def test_csv_has_the_class_names_as_header(toy, correct):
-    (toy.folder / "names.txt").write_text("ant\nbee\n\"cat\", wild\ndog\néléphant\n")
+    (toy.folder / "names.txt").write_text('ant\nbee\n"cat", wild\ndog\néléphant\n')
     correct("out.csv", "--classes", "names.txt")
     header, *rows = (toy.folder / "out.csv").read_text().splitlines()
     assert header == 'ant,bee,"""cat"", wild",dog,éléphant'
@@ -128,7 +128,9 @@ def bfloat16(toy):
 
 def test_bfloat16_stays_bfloat16_in_safetensors(toy, correct, bfloat16):
     outcome = correct("out.safetensors", "--method", "none", scores="b.safetensors")
-    assert read_safetensors(toy.folder / "out.safetensors") == {"scores": ("BF16", (300, 5), bfloat16)}
+    assert read_safetensors(toy.folder / "out.safetensors") == {
+        "scores": ("BF16", (300, 5), bfloat16)
+    }
     assert "float32" not in outcome.err
 
 
@@ -168,7 +170,9 @@ def test_an_output_that_is_a_link_replaces_what_it_points_to(toy, correct):
     (toy.folder / "out.npy").symlink_to("store/real.npy")
     correct("out.npy")
     assert (toy.folder / "out.npy").is_symlink()
-    assert (toy.folder / "store" / "real.npy").read_bytes() == (toy.folder / "plain.npy").read_bytes()
+    assert (toy.folder / "store" / "real.npy").read_bytes() == (
+        toy.folder / "plain.npy"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("output", ["out.pt", "out", "out.tsv"])
@@ -179,7 +183,10 @@ def test_an_ending_that_says_no_format_is_a_usage_error(toy, correct, output):
 
 @pytest.mark.parametrize("verb", ["estimate", "correct"])
 def test_a_folder_that_does_not_exist_is_refused(toy, prior, verb):
-    args = {"estimate": ["-o", "no/out.json"], "correct": ["--prior", "prior.json", "-o", "no/out.npy"]}
+    args = {
+        "estimate": ["-o", "no/out.json"],
+        "correct": ["--prior", "prior.json", "-o", "no/out.npy"],
+    }
     refuse(toy.folder, verb, "logits.npy", *args[verb], words=["no/out", "'no'", "does not exist"])
 
 
@@ -187,7 +194,9 @@ def test_a_folder_that_does_not_exist_is_refused(toy, prior, verb):
 def test_an_output_that_is_a_folder_is_refused(toy, prior, verb):
     (toy.folder / "out.npy").mkdir()
     args = {"estimate": [], "correct": ["--prior", "prior.json"]}
-    refuse(toy.folder, verb, "logits.npy", *args[verb], "-o", "out.npy", words=["out.npy", "folder"])
+    refuse(
+        toy.folder, verb, "logits.npy", *args[verb], "-o", "out.npy", words=["out.npy", "folder"]
+    )
 
 
 def test_rows_of_files_that_cannot_be_joined_are_refused(toy, prior):

@@ -44,7 +44,9 @@ def test_the_first_bad_row_is_named_on_any_number_of_threads(tmp_path):
     z[[9_001, 20_000, 39_000], 2] = np.nan
     np.save(tmp_path / "z.npy", z)
     for threads in (1, 2, 7):
-        refuse(tmp_path, "estimate", "z.npy", "--threads", threads, "-o", "x.json", words=["row 9001"])
+        refuse(
+            tmp_path, "estimate", "z.npy", "--threads", threads, "-o", "x.json", words=["row 9001"]
+        )
 
 
 def test_the_row_counts_within_its_own_file(toy, refused):
@@ -90,7 +92,15 @@ def test_bytes_after_the_array_are_refused(toy, refused):
 def test_a_truncated_npy_on_standard_input_is_refused(toy):
     content = npy_bytes(toy.logits)
     for kept in (0, 60, 3000):
-        refuse(toy.folder, "estimate", "-", "-o", "x.json", stdin=content[:kept], words=["standard input"])
+        refuse(
+            toy.folder,
+            "estimate",
+            "-",
+            "-o",
+            "x.json",
+            stdin=content[:kept],
+            words=["standard input"],
+        )
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 1 << 30])
@@ -195,7 +205,9 @@ def bomb(rows, header_rows, claimed_rows):
     packed += packer.flush()
     size = len(header) + claimed_rows * 4000
     name = b"scores.npy"
-    local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, 0, 8, 0, 0, 0, len(packed), size, len(name), 0)
+    local = struct.pack(
+        "<4sHHHHHIIIHH", b"PK\3\4", 20, 0, 8, 0, 0, 0, len(packed), size, len(name), 0
+    )
     entry = struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, 20, 0, 8, 0, 0, 0, len(packed), size,
                         len(name), 0, 0, 0, 0, 0, 0)  # fmt: skip
     body = local + name + packed

@@ -66,7 +66,9 @@ def test_total_variation_of_the_sample(tmp_path):
 
 
 def test_training_accuracy_of_the_sample():
-    found = p2p("evaluate", f"{SAMPLE}:train_logits", "--labels", f"{SAMPLE}:train_labels", "--json")
+    found = p2p(
+        "evaluate", f"{SAMPLE}:train_logits", "--labels", f"{SAMPLE}:train_labels", "--json"
+    )
     assert f"{found.json['accuracy']:.6f}" == "0.911172"
 
 

@@ -7,7 +7,14 @@ import time
 
 import numpy as np
 import pytest
-from files import bfloat16_bytes, bfloat16_values, npy_bytes, safetensors, safetensors_bytes, zip64_npz
+from files import (
+    bfloat16_bytes,
+    bfloat16_values,
+    npy_bytes,
+    safetensors,
+    safetensors_bytes,
+    zip64_npz,
+)
 from harness import COMMAND, estimate, p2p
 
 

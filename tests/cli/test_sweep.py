@@ -64,7 +64,9 @@ def test_csv_is_made_for_plots(toy, prior):
 
 
 def test_it_says_that_the_best_point_is_no_choice(toy, prior):
-    outcome = p2p("sweep", "logits.npy", "--labels", "labels.npy", "--prior", "prior.json", cwd=toy.folder)
+    outcome = p2p(
+        "sweep", "logits.npy", "--labels", "labels.npy", "--prior", "prior.json", cwd=toy.folder
+    )
     assert "no choice" in outcome.err and "--strength auto" in outcome.err
 
 

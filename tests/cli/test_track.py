@@ -100,7 +100,9 @@ def test_probabilities_are_tracked_as_logits_are(toy, prior, batches):
 def test_batches_without_rows_are_passed_over(toy, prior, batches):
     empty = np.zeros((0, 5), np.float32)
     mixed = [empty, *batches[:2], empty, *batches[2:], empty]
-    assert track(toy, "-", stdin=stream(mixed)).bytes == track(toy, "-", stdin=stream(batches)).bytes
+    assert (
+        track(toy, "-", stdin=stream(mixed)).bytes == track(toy, "-", stdin=stream(batches)).bytes
+    )
 
 
 def test_an_empty_stream_is_no_batch(toy, prior):
@@ -109,7 +111,9 @@ def test_an_empty_stream_is_no_batch(toy, prior):
 
 def test_the_start_is_the_target(toy, prior, batches):
     for target, start in [("uniform", np.full(5, 0.2)), ("empirical", normalised(toy.counts))]:
-        found = lines(track(toy, "-", "--target", target, "--half-life", 1e12, stdin=stream(batches)))
+        found = lines(
+            track(toy, "-", "--target", target, "--half-life", 1e12, stdin=stream(batches))
+        )
         np.testing.assert_allclose(found[0]["target"], start, atol=1e-6)
 
 
@@ -122,16 +126,28 @@ def test_a_reset_every_so_many_batches(toy, prior, batches):
 
 def test_a_reset_when_the_old_prior_is_back(toy, prior, batches):
     home = [toy.logits[i::6] for i in range(6)]
-    found = lines(track(toy, "-", "--half-life", 100, "--drift", 3, stdin=stream(batches * 3 + home)))
+    found = lines(
+        track(toy, "-", "--half-life", 100, "--drift", 3, stdin=stream(batches * 3 + home))
+    )
     assert [line["reset"] for line in found[: 3 * BATCHES]] == [None] * 3 * BATCHES
     assert "drift" in [line["reset"] for line in found[3 * BATCHES :]]
-    never = lines(track(toy, "-", "--half-life", 100, "--drift", "inf", stdin=stream(batches * 3 + home)))
+    never = lines(
+        track(toy, "-", "--half-life", 100, "--drift", "inf", stdin=stream(batches * 3 + home))
+    )
     assert {line["reset"] for line in never} == {None}
 
 
 def test_the_sample_in_a_hundred_batches_corrects_itself(tmp_path, sample):
     """Balanced rows in random order; docs/methods/track.md quotes these numbers."""
-    p2p("estimate", f"{SAMPLE}:train_logits", "--counts", f"{SAMPLE}:counts", "-o", "prior.json", cwd=tmp_path)
+    p2p(
+        "estimate",
+        f"{SAMPLE}:train_logits",
+        "--counts",
+        f"{SAMPLE}:counts",
+        "-o",
+        "prior.json",
+        cwd=tmp_path,
+    )
     order = np.random.default_rng(0).permutation(len(sample["test_logits"]))
     z, y = sample["test_logits"][order], sample["test_labels"][order]
     found = lines(p2p("track", "-", "--prior", "prior.json", "--half-life", 1000, cwd=tmp_path,
@@ -143,7 +159,10 @@ def test_the_sample_in_a_hundred_batches_corrects_itself(tmp_path, sample):
     assert accuracy(0) == pytest.approx(58.62, abs=1e-9)
     assert accuracy(found[-1]["delta"]) == pytest.approx(71.9, abs=0.1)
     seen = [0.0] + [line["delta"] for line in found[:-1]]
-    hits = [np.argmax(part + np.array(delta), axis=1) for part, delta in zip(np.array_split(z, 100), seen, strict=True)]
+    hits = [
+        np.argmax(part + np.array(delta), axis=1)
+        for part, delta in zip(np.array_split(z, 100), seen, strict=True)
+    ]
     assert 100 * np.mean(np.concatenate(hits) == y) == pytest.approx(69.9, abs=0.1)
 
 
@@ -171,7 +190,9 @@ def test_a_restart_of_a_file_goes_on_where_it_stopped(toy, prior, batches):
 def test_another_file_is_read_from_its_start(toy, prior, batches):
     (toy.folder / "monday.npy").write_bytes(stream(batches[:3]))
     (toy.folder / "tuesday.npy").write_bytes(stream(batches[3:]))
-    found = b"".join(track(toy, f"{day}.npy", "--state", "state.json").bytes for day in ["monday", "tuesday"])
+    found = b"".join(
+        track(toy, f"{day}.npy", "--state", "state.json").bytes for day in ["monday", "tuesday"]
+    )
     assert found == track(toy, "-", stdin=stream(batches)).bytes
 
 
@@ -207,7 +228,9 @@ def test_a_damaged_state_is_refused(toy, prior, batches, content):
 def test_a_state_may_not_overwrite_an_input(toy, prior, batches):
     (toy.folder / "s.npy").write_bytes(stream(batches))
     for state in ["s.npy", "prior.json"]:
-        refuse(toy.folder, "track", "s.npy", "--prior", "prior.json", "--state", state, words=[state])
+        refuse(
+            toy.folder, "track", "s.npy", "--prior", "prior.json", "--state", state, words=[state]
+        )
 
 
 # --- growing files ---
@@ -297,7 +320,9 @@ def test_a_followed_file_that_is_cut_ends_the_run(toy, batches, follower):
 
 
 def test_only_files_can_be_followed(toy, prior):
-    refuse(toy.folder, "track", "-", "--prior", "prior.json", "--follow", code=2, words=["--follow"])
+    refuse(
+        toy.folder, "track", "-", "--prior", "prior.json", "--follow", code=2, words=["--follow"]
+    )
 
 
 def test_a_closed_output_ends_the_run(toy, prior, batches):
@@ -327,7 +352,9 @@ def test_a_batch_with_a_bad_row_is_told_of_and_passed_over(toy, prior, batches):
     found = lines(outcome)
     assert found[1]["batch"] == 2 and "NaN" in found[1]["refused"]
     good = lines(track(toy, "-", stdin=stream([batches[0], *batches[2:]])))
-    assert [line["target"] for line in found if "target" in line] == [line["target"] for line in good]
+    assert [line["target"] for line in found if "target" in line] == [
+        line["target"] for line in good
+    ]
     assert [line["batch"] for line in found] == list(range(1, BATCHES + 1))
     assert json.loads((toy.folder / "state.json").read_text())["rows"] == 40 * (BATCHES - 1)
 
@@ -345,7 +372,9 @@ def test_an_array_that_is_cut_short_is_refused_after_the_good_ones(toy, prior, b
 def test_a_file_that_is_cut_short_can_be_gone_on_with(toy, prior, batches):
     whole = stream(batches)
     (toy.folder / "s.npy").write_bytes(whole[:1500])
-    outcome = attempt("track", "s.npy", "--prior", "prior.json", "--state", "state.json", cwd=toy.folder)
+    outcome = attempt(
+        "track", "s.npy", "--prior", "prior.json", "--state", "state.json", cwd=toy.folder
+    )
     assert outcome.code == 3 and "--follow" in outcome.err
     (toy.folder / "s.npy").write_bytes(whole)
     again = track(toy, "s.npy", "--state", "state.json")
@@ -375,7 +404,15 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_no_batch_of_scores_is_refused(toy, prior, case):
     content, words = BAD[case]
-    refuse(toy.folder, "track", "-", "--prior", "prior.json", stdin=content, words=["array at byte 0", *words])
+    refuse(
+        toy.folder,
+        "track",
+        "-",
+        "--prior",
+        "prior.json",
+        stdin=content,
+        words=["array at byte 0", *words],
+    )
 
 
 def test_probabilities_taken_for_logits_are_not_learned(toy, prior, batches):

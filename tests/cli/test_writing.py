@@ -131,7 +131,9 @@ def small_disk(tmp_path):
     """A file system of 256 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True
+    )
     if mounted.returncode != 0:
         pytest.skip("mounting needs root")
     yield folder
@@ -186,7 +188,9 @@ def test_a_file_known_to_shrink_is_said(tmp_path):
     """Standard input of an .npy that stops short is the same trouble, but certain."""
     path = sparse_npy(tmp_path / "z.npy", (400_000, 100))
     content = path.read_bytes()[:5_000_000]
-    refuse(tmp_path, "estimate", "-", "-o", "x.json", stdin=content, words=["standard input", "row 12"])
+    refuse(
+        tmp_path, "estimate", "-", "-o", "x.json", stdin=content, words=["standard input", "row 12"]
+    )
 
 
 # --- interrupts ---

@@ -139,4 +139,8 @@ def agrees(name, found):
     if not path.exists():
         return False
     expected = path.read_text()
-    return same(json.loads(expected), json.loads(found)) if name.endswith(".json") else found == expected
+    return (
+        same(json.loads(expected), json.loads(found))
+        if name.endswith(".json")
+        else found == expected
+    )

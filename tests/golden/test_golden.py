@@ -21,8 +21,12 @@ def printed(tmp_path_factory):
 def test_the_command_prints_what_was_approved(printed, name):
     path = golden.EXPECTED / name
     expected = path.read_text() if path.exists() else ""
-    difference = "".join(difflib.unified_diff(expected.splitlines(True), printed[name].splitlines(True)))
-    assert golden.agrees(name, printed[name]), "run scripts/approve if this is meant:\n" + difference
+    difference = "".join(
+        difflib.unified_diff(expected.splitlines(True), printed[name].splitlines(True))
+    )
+    assert golden.agrees(name, printed[name]), (
+        "run scripts/approve if this is meant:\n" + difference
+    )
 
 
 def test_every_approved_file_has_a_case():

@@ -18,8 +18,13 @@ def blocks(language):
 
 
 def run(script, folder):
-    result = subprocess.run(["bash", "-e", "-c", script], cwd=folder, capture_output=True,
-                            text=True, env={**os.environ, "P2P_COMMAND": COMMAND})
+    result = subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "P2P_COMMAND": COMMAND},
+    )
     assert result.returncode == 0, f"{script}\n{result.stdout}\n{result.stderr}"
     return result.stdout
 
@@ -56,8 +61,10 @@ def test_the_program_is_the_example_that_the_install_tests_build():
 
 
 def test_every_link_leads_to_a_file():
-    for document in [SOURCE / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md",
-                                                "CHANGELOG.md")] + list(SOURCE.glob("docs/**/*.md")):
+    for document in [
+        SOURCE / name
+        for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+    ] + list(SOURCE.glob("docs/**/*.md")):
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
             if "://" not in target:

@@ -170,6 +170,33 @@ def test_csv_and_parquet_come_through_tables(toy, tmp_path):
         np.testing.assert_array_equal(prior.effective, expected)
 
 
+COUNTS = {
+    "a Series by frequency": lambda toy: pandas.Series(toy.labels).value_counts(),
+    "a Series by name": lambda toy: pandas.Series(
+        dict(zip(toy.names[::-1], toy.counts[::-1].tolist(), strict=True))
+    ),
+    "a mapping by number": lambda toy: dict(enumerate(toy.counts.tolist())),
+    "a list": lambda toy: toy.counts.tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_counts_keep_their_classes_whatever_their_order(toy, kind):
+    counts = COUNTS[kind](toy)
+    prior = p2p.estimate_prior(toy.logits, counts=counts, classes=toy.names)
+    np.testing.assert_array_equal(prior.counts, toy.counts)
+    metrics = p2p.evaluate(toy.logits, toy.labels, counts=counts, classes=toy.names)
+    assert metrics.many == p2p.evaluate(toy.logits, toy.labels, counts=toy.counts).many
+    weighted = p2p.estimate_prior(toy.logits, trained_with=("weights", counts), classes=toy.names)
+    np.testing.assert_allclose(weighted.training_offset, -np.log(toy.counts))
+
+
+def test_booleans_are_labels_of_two_classes(toy):
+    labels = toy.labels == 1
+    z = toy.logits[:, :2]
+    assert p2p.evaluate(z, labels).to_dict() == p2p.evaluate(z, labels.astype(int)).to_dict()
+
+
 def test_numbered_columns_are_no_names(toy):
     assert p2p.estimate_prior(pandas.DataFrame(toy.logits), counts=toy.counts).classes is None
     assert p2p.estimate_prior(polars.DataFrame(toy.logits), counts=toy.counts).classes is None
@@ -220,3 +247,60 @@ def test_labels_are_integers_of_any_type(toy, dtype):
 def test_results_do_not_depend_on_threads(toy):
     one = p2p.estimate_prior(toy.logits, counts=toy.counts, threads=1)
     assert one == p2p.estimate_prior(toy.logits, counts=toy.counts, threads=5)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_blocks_may_hold_their_classes_on_another_axis(toy, axis):
+    whole = np.moveaxis(toy.logits[:8190].reshape(-1, 2, 3, 7), -1, axis)
+    expected = p2p.estimate_prior(toy.logits[:8190], counts=toy.counts)
+    blocks = np.array_split(whole, 5, axis=1 - axis)
+    if axis == 0:
+        expected = p2p.estimate_prior(whole, counts=toy.counts, class_axis=0)
+    result = p2p.estimate_prior(blocks, counts=toy.counts, class_axis=axis)
+    np.testing.assert_array_equal(result.effective, expected.effective)
+    assert result.n_rows == 8190
+
+
+def test_numbered_columns_in_another_order_are_names(toy):
+    frame = pandas.DataFrame(toy.logits)
+    prior = p2p.estimate_prior(frame[[6, 5, 4, 3, 2, 1, 0]], counts=toy.counts[::-1].copy())
+    assert prior.classes == ["6", "5", "4", "3", "2", "1", "0"]
+    with pytest.raises(p2p.Error, match="class 0 is '0'"):
+        p2p.correct(frame.rename(columns={0: "0", 1: "2", 2: "1"}), prior)
+
+
+def test_every_block_is_of_the_kind_of_the_first(toy, prior):
+    probs = p2p.correct(toy.logits, prior, output="probs")
+    with pytest.raises(p2p.Error, match=r"scores\[1\].* probabilities"):
+        list(p2p.correct([toy.logits[:500], probs[:500]], prior))
+
+
+def test_ignored_labels_are_not_counted_in_blocks(toy):
+    whole = p2p.estimate_prior(toy.logits, labels=toy.labels, ignore_index=0)
+    blocks = [toy.logits[:5000], toy.logits[5000:]]
+    assert p2p.estimate_prior(blocks, labels=toy.labels, ignore_index=0) == whole
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+@pytest.mark.parametrize("output", ["logits", "labels"])
+def test_out_takes_the_result_of_a_table(toy, prior, kind, output):
+    table = FRAMES[kind](toy.logits, toy.names)
+    expected = p2p.correct(toy.logits, prior, output=output)
+    out = np.empty_like(expected)
+    p2p.correct(table, prior, output=output, out=out)
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_fields_of_structured_arrays_are_read(toy, prior):
+    records = np.zeros(9000, [("a", "u1"), ("z", "f4", 7)])
+    records["z"] = toy.logits
+    np.testing.assert_array_equal(p2p.correct(records["z"], prior), p2p.correct(toy.logits, prior))
+    with pytest.raises(p2p.Error, match="aligned"):
+        p2p.correct(toy.logits, prior, out=records["z"])
+
+
+def test_tables_of_numbers_that_may_be_missing_are_numbers(toy, prior):
+    table = pandas.DataFrame(toy.logits.astype(np.float64)).astype("Float64")
+    np.testing.assert_array_equal(
+        p2p.correct(table, prior).to_numpy(), p2p.correct(toy.logits.astype(np.float64), prior)
+    )

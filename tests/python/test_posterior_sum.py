@@ -3,8 +3,10 @@
 import copy
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas
 import prior2posterior as p2p
 import pytest
 
@@ -156,3 +158,58 @@ def test_nothing_added_has_no_prior():
         p2p.PosteriorSum().compute()
     with pytest.raises(p2p.Error, match="no rows"):
         p2p.PosteriorSum(5, input="logits").compute()
+
+
+def test_threads_may_share_one(toy):
+    total = p2p.PosteriorSum(7, counts=toy.counts, input="logits", threads=1)
+    batches = np.split(toy.logits[:8000], 80)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(total.update, batches))
+    assert total.n_rows == 8000
+    expected = p2p.estimate_prior(toy.logits[:8000], counts=toy.counts).effective
+    np.testing.assert_allclose(total.compute().effective, expected, rtol=1e-12)
+
+
+def frame(toy, rows, names="abcdefg"):
+    return pandas.DataFrame(toy.logits[rows], columns=list(names))
+
+
+def test_a_refused_batch_names_no_classes(toy):
+    bad = frame(toy, slice(0, 5)).assign(c=np.nan)
+    total = p2p.PosteriorSum()
+    with pytest.raises(p2p.Error, match="NaN"):
+        total.update(bad)
+    total.update(frame(toy, slice(5, 50), "tuvwxyz"))
+    assert total.compute().classes == list("tuvwxyz")
+
+
+def test_names_come_with_the_first_rows_wherever_they_are_added(toy):
+    by_size = p2p.PosteriorSum(7).update(frame(toy, slice(0, 50)))
+    by_rows = p2p.PosteriorSum().update(frame(toy, slice(50, 99)))
+    empty = p2p.PosteriorSum()
+    for total in (by_size + by_rows, empty + by_rows, pickle.loads(pickle.dumps(by_size))):
+        assert total.compute().classes == list("abcdefg")
+
+
+def test_a_refused_merge_changes_nothing(toy):
+    other = p2p.PosteriorSum(counts=[1, 2, 3, 4]).update(np.eye(4), np.arange(4))
+    for total in (p2p.PosteriorSum(), p2p.PosteriorSum(counts=toy.counts, temperature=2.0)):
+        with pytest.raises(p2p.Error):
+            total.merge(other)
+        temperature = total._settings["temperature"]
+        expected = p2p.estimate_prior(toy.logits, temperature=temperature).effective
+        np.testing.assert_array_equal(total.update(toy.logits).compute().effective, expected)
+
+
+@pytest.mark.parametrize(
+    "weights", [[], [1.0], np.ones((9000, 1)), -np.ones(9000), np.full(9000, np.nan), "many"]
+)
+def test_weights_that_are_none_are_refused(toy, weights):
+    with pytest.raises(p2p.Error, match=r"weights?"):
+        p2p.PosteriorSum().update(toy.logits, weights=weights)
+
+
+def test_weights_may_be_a_series(toy):
+    rows = pandas.Series(np.ones(9000), index=[f"r{i}" for i in range(9000)])
+    weighted = p2p.PosteriorSum().update(toy.logits, weights=rows).compute()
+    assert weighted == p2p.estimate_prior(toy.logits)

@@ -50,9 +50,10 @@ BAD_SCORES = {
         lambda z: np.where(np.arange(9000)[:, None] % 2 == 0, np.float32(1 / 7), z),
         ["probabilities", "with input"],
     ),
-    "an object column": (
-        lambda z: pandas.DataFrame(z).assign(extra="x"),
-        ["object"],
+    "a text column": (lambda z: pandas.DataFrame(z).assign(extra="x"), ["column 'extra'", "drop"]),
+    "two columns of one name": (
+        lambda z: pandas.DataFrame(z, columns=["a", "b", "a", "d", "e", "f", "g"]),
+        ["two columns 'a'"],
     ),
 }  # fmt: skip
 
@@ -92,6 +93,11 @@ def test_a_bad_row_of_a_block(toy):
     )
 
 
+def test_pairs_of_scores_and_labels(toy):
+    pairs = ((toy.logits[:10], toy.labels[:10]) for _ in range(2))
+    refused(lambda: p2p.estimate_prior(pairs), "pair", "PosteriorSum().update(scores, labels)")
+
+
 def test_no_blocks():
     refused(lambda: p2p.estimate_prior(iter([])), "no block")
     refused(lambda: p2p.estimate_prior([]), "no block")
@@ -116,10 +122,12 @@ BAD_LABELS = {
     "out of range": (lambda y: np.where(np.arange(9000) == 17, 7, y), ["row 17", "7", "0 to 6"]),
     "negative": (lambda y: np.where(np.arange(9000) == 17, -1, y), ["row 17", "ignore_index=-1"]),
     "another length": (lambda y: y[:-1], ["8999", "9000"]),
-    "floats": (lambda y: y.astype(float), ["float64", "integers"]),
+    "floats": (lambda y: y.astype(float), ["float64", "astype(int)"]),
     "one number": (lambda y: 3, ["one number"]),
     "names nobody knows": (lambda y: np.array(["yak"] * 9000), ["yak"]),
-    "objects": (lambda y: np.array([None] * 9000), ["objects"]),
+    "objects": (lambda y: np.array(["ant"] * 8999 + [None]), ["None in row 8999", "integers"]),
+    "one-hot": (lambda y: np.eye(7)[y], ["argmax(axis=1)"]),
+    "counted from 1": (lambda y: y + 1, ["label 7", "subtract 1"]),
     "too large for 64 bits": (lambda y: y.astype(np.uint64) + np.uint64(2**63), ["0 to C - 1"]),
 }  # fmt: skip
 
@@ -243,8 +251,87 @@ def test_a_prior_that_cannot_be_written(prior, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_merged_priors_of_the_same_rows(prior):
-    refused(lambda: prior.merge(prior), "given twice")
+BAD_TYPES = {
+    "temperature": "1",
+    "smoothing": "x",
+    "floor": [1],
+    "ignore_index": "a",
+    "threads": 1.5,
+    "max_rounds": None,
+    "exclude": [1.5],
+}
+
+
+@pytest.mark.parametrize("name", BAD_TYPES)
+def test_options_of_another_type(toy, name):
+    refused(lambda: p2p.estimate_prior(toy.logits, **{name: BAD_TYPES[name]}), name)
+
+
+def test_options_may_be_numpy_scalars(toy):
+    plain = p2p.estimate_prior(
+        toy.logits, temperature=2, ignore_index=255, threads=2, exclude=[1], max_rounds=1000
+    )
+    numpy = p2p.estimate_prior(
+        toy.logits,
+        temperature=np.float32(2),
+        ignore_index=np.int64(255),
+        threads=np.int8(2),
+        exclude=np.array([1]),
+        max_rounds=1e3,
+    )
+    assert numpy == plain
+
+
+def test_an_argument_that_does_not_exist(toy, prior):
+    with pytest.raises(TypeError, match="no argument is named 'temprature'"):
+        p2p.correct(toy.logits, prior, temprature=2)
+
+
+SENTENCES = [
+    (lambda toy, p: p2p.make_correction(p, strength=-1), "strength must be finite and at least 0"),
+    (
+        lambda toy, p: p2p.make_correction(p, method="em", unlabelled=toy.logits, target=[1] * 7),
+        "leave target out",
+    ),
+    (
+        lambda toy, p: p2p.estimate_prior(toy.logits, trained_with=("weights", [1, 2])),
+        'trained_with=("weights", ...): 2 values',
+    ),
+    (lambda toy, p: p2p.make_correction(p, strength="auto"), 'strength="auto" needs'),
+    (
+        lambda toy, p: p2p.make_correction(
+            p2p.estimate_prior(toy.logits, counts=toy.counts, iterate=True).merge(p)
+        ),
+        "estimate_prior(iterate=True)",
+    ),
+    (
+        lambda toy, p: p2p.make_correction(p2p.estimate_prior(toy.logits), method="empirical"),
+        "estimate_prior(counts=...)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), SENTENCES)
+def test_sentences_speak_of_arguments(toy, prior, call, words):
+    refused(lambda: call(toy, prior), words)
+
+
+def test_the_text_of_an_inspection_speaks_of_arguments(toy):
+    assert "--" not in str(p2p.inspect(p2p.estimate_prior(toy.logits)))
+
+
+def test_what_is_no_prior(toy, prior, tmp_path):
+    refused(lambda: p2p.inspect(toy.logits), "ndarray")
+    refused(lambda: p2p.make_correction(None), "NoneType")
+    refused(lambda: p2p.save(p2p.make_correction(prior), tmp_path / "p.json"), "Correction")
+    refused(lambda: p2p.save("p.json", prior), "str")
+    refused(lambda: p2p.load_prior(None), "NoneType")
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 3])
+def test_rounded_probabilities(toy, decimals):
+    probs = np.round(np.exp(toy.logits) / np.exp(toy.logits).sum(1, keepdims=True), decimals)
+    refused(lambda: p2p.estimate_prior(probs, input="probs"), "divide each row by its sum")
 
 
 def test_half_of_what_inspect_needs(toy, prior):
@@ -256,6 +343,23 @@ def test_models_that_are_none(prior, tmp_path):
     refused(lambda: p2p.bake(tmp_path / "m.onnx", prior), "output is missing")
     refused(lambda: p2p.bake(tmp_path / "m.onnx", prior, tmp_path / "n.onnx"), "m.onnx")
     refused(lambda: p2p.unbake(tmp_path / "m.onnx"), "output is missing")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda z: 1 / (1 + np.exp(-z)), "sigmoids"),
+        (lambda z: 100 * np.exp(z) / np.exp(z).sum(1, keepdims=True), "percentages"),
+    ],
+)
+def test_logits_that_hardly_are_any_are_warned_of(toy, make, words):
+    with pytest.warns(p2p.PriorWarning, match=words):
+        p2p.estimate_prior(make(toy.logits))
+
+
+def test_auto_warns_when_nothing_was_held_out(toy, prior):
+    with pytest.warns(p2p.PriorWarning):
+        p2p.make_correction(prior, method="auto")
 
 
 def test_warnings_have_a_category_and_point_at_the_caller(toy):

@@ -82,7 +82,9 @@ def test_it_holds_what_it_should_and_nothing_else():
     tops = {name.split("/")[0] for name in names}
     assert all(top.startswith("prior2posterior") for top in tops)
     assert {"prior2posterior/py.typed", "prior2posterior/_core.pyi"} <= set(names)
-    assert any(name.endswith("LICENSE") for name in names)
+    licenses = " ".join(name for name in names if "/licenses/" in name)
+    for notice in ("LICENSE", "libfmt-dev", "libhwy-dev", "nlohmann-json3-dev", "nanobind"):
+        assert notice in licenses
     assert not [name for name in names if name.endswith((".hpp", ".cpp", ".a"))]
 
 

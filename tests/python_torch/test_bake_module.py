@@ -422,3 +422,28 @@ def test_a_correction_that_needs_a_second_model_is_refused(prior, logits, labels
     )
     with pytest.raises(p2p.Error, match="cannot be folded into one model"):
         p2p.bake(mlp(), correction)
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.AvgPool2d(3, padding=1),
+        nn.AvgPool2d(2, divisor_override=1),
+        nn.AvgPool2d(2, ceil_mode=True),
+    ],
+)
+def test_pooling_that_takes_no_true_means_is_refused(pool, correction):
+    module = nn.Sequential(nn.Conv2d(4, C, 1), pool)
+    with pytest.raises(p2p.Error, match="AvgPool2d"):
+        bake_module(module, correction)
+
+
+@pytest.mark.parametrize(
+    "pool", [nn.AvgPool2d(2), nn.AvgPool2d(3, padding=1, count_include_pad=False)]
+)
+def test_true_means_of_baked_scores_are_corrected(pool, correction):
+    module = nn.Sequential(nn.Conv2d(4, C, 1), pool)
+    x = torch.randn(2, 4, 6, 6)
+    delta = torch.tensor(correction.delta).view(C, 1, 1)
+    difference = bake_module(module, correction)(x) - (module(x) + delta)
+    assert difference.abs().max() < 1e-5

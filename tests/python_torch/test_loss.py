@@ -133,3 +133,11 @@ def test_half_precision_scores_have_the_loss_of_their_values(logits, labels, cou
     z = logits.half()
     value, _ = formula(z.double().numpy(), labels.numpy(), counts, 1)
     np.testing.assert_allclose(LogitAdjustedLoss(counts)(z, labels), value.mean(), rtol=1e-6)
+
+
+def test_class_probabilities_need_images_of_every_class():
+    z = torch.zeros(4, 3)
+    half = torch.tensor([[0.5, 0.5, 0.0]]).expand(4, 3)
+    assert torch.isfinite(LogitAdjustedLoss([10, 5, 1])(z, half))
+    with pytest.raises(p2p.Error, match="class probabilities need images"):
+        LogitAdjustedLoss([10, 5, 0])(z, half)

@@ -41,7 +41,14 @@ class Correction:
 
 
 SHIFT = ()
-TEMPERATURE = ("--method", "temperature", "--holdout", "logits.npy", "--holdout-labels", "labels.npy")
+TEMPERATURE = (
+    "--method",
+    "temperature",
+    "--holdout",
+    "logits.npy",
+    "--holdout-labels",
+    "labels.npy",
+)
 CLASS_SCALES = ("--method", "vector-scaling", *TEMPERATURE[2:])
 IMPOSSIBLE_CLASS = ("--target", "rare.txt")
 

@@ -16,7 +16,9 @@ from models import CLASSES, built, rows
 from torch import nn
 
 
-def refuse_model(place, words, *options, model="model.pt", classes=CLASSES, kind=(), code=3, env=None):
+def refuse_model(
+    place, words, *options, model="model.pt", classes=CLASSES, kind=(), code=3, env=None
+):
     correction = place.correction(classes, *kind)
     return refuse(place.folder, "bake", model, "--prior", correction.prior, *correction.options, "-o",
                   "new.pt", *options, words=[model, *words] if code == 3 else words, code=code, env=env)  # fmt: skip
@@ -44,7 +46,9 @@ class TestModules:
         refuse_model(place, [word])
 
     def test_quantised(self, place):
-        place.save(torch.jit.script(torch.quantization.quantize_dynamic(models.Mlp().eval(), {nn.Linear})))
+        place.save(
+            torch.jit.script(torch.quantization.quantize_dynamic(models.Mlp().eval(), {nn.Linear}))
+        )
         refuse_model(place, ["quantized::linear"])
 
     def test_the_input_itself(self, place):
@@ -126,7 +130,9 @@ class TestFiles:
     NO_LIBTORCH = {"P2P_TORCH": "/nowhere"}
 
     @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-    @pytest.mark.parametrize("content", [models.Mlp().state_dict(), models.Mlp()], ids=["dict", "module"])
+    @pytest.mark.parametrize(
+        "content", [models.Mlp().state_dict(), models.Mlp()], ids=["dict", "module"]
+    )
     def test_pickles(self, place, content, zipped):
         torch.save(content, place.folder / "model.pt", _use_new_zipfile_serialization=zipped)
         refuse_model(place, ["pickle", "safetensors", "weights_only=True"], env=self.NO_LIBTORCH)
@@ -152,7 +158,9 @@ class TestFiles:
         subprocess.run([sys.executable, *arguments], cwd=place.folder, check=True,
                        env={**os.environ, "PYTHONPATH": str(stand_in.parent)})  # fmt: skip
         with np.load(place.folder / "model.safetensors") as found:
-            assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in state.items()}
+            assert {k: v.tolist() for k, v in found.items()} == {
+                k: v.tolist() for k, v in state.items()
+            }
 
     def test_a_zip_archive_of_something_else(self, place):
         with zipfile.ZipFile(place.folder / "model.pt", "w") as archive:
@@ -186,7 +194,9 @@ class TestDamage:
             for at in rng.integers(0, len(whole), 30):
                 damaged[at] = rng.integers(256)
             (place.folder / "model.pt").write_bytes(damaged)
-            outcome = attempt("bake", "model.pt", "--prior", prior, "-o", "new.pt", cwd=place.folder)
+            outcome = attempt(
+                "bake", "model.pt", "--prior", prior, "-o", "new.pt", cwd=place.folder
+            )
             assert outcome.code in (0, 3), outcome
             if outcome.code != 0:
                 sentence(outcome)

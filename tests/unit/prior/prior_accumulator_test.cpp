@@ -208,6 +208,21 @@ TEST(PriorAccumulator, RefusesToMergeWhatWasMadeOtherwise) {
   expect_bad_data({"temperature"}, [&] { a.merge(b); });
 }
 
+TEST(PriorAccumulator, AMergeThatIsRefusedChangesNothing) {
+  EstimateOptions warm = options();
+  warm.kind = ScoreKind::kAuto;
+  warm.temperature = 2;
+  EstimateOptions other = warm;
+  other.counts = {1, 1, 1, 1, 1};
+  PriorAccumulator empty(kClasses, warm);
+  PriorAccumulator stranger(kClasses, other);
+  add(stranger, logits(10), labels(10));
+  stranger.end_block();
+  expect_bad_data({"training counts"}, [&] { empty.merge(stranger); });
+  add(empty, logits(100));
+  EXPECT_EQ(write_prior(empty.finish().prior), at_once(logits(100), nullptr, warm));
+}
+
 TEST(PriorAccumulator, RefusesPartsAndMatching) {
   EstimateOptions matched = options();
   matched.iterate = true;
