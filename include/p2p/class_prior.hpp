@@ -79,7 +79,7 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
 
 /// The prior of all rows behind both; same bits as one pass over them when they are parts of one
 /// data set. Error{kBadData}: classes, counts, offset, temperature, input kind or another setting
-/// differ, a part of a file is given twice (rows in memory are not recognised), or one was matched
+/// differ, a part is given twice (whole arrays in memory are not recognised), or one was matched
 /// in several passes.
 ClassPrior merge(const ClassPrior& a, const ClassPrior& b);
 

@@ -45,9 +45,10 @@ void demand_one_data_set(const ClassPrior& a, const ClassPrior& b) {
       "set, because the weights of each would be wrong for both; estimate from all files at once");
 }
 
-// Rows that were never in a file cannot be recognised.
 void refuse_overlap(const PriorInput& a, const PriorInput& b) {
-  if (a.record.sha256.empty() || !same_file(a, b)) return;
+  // Whole arrays in memory cannot be recognised, parts of one are told by its name.
+  if (a.record.sha256.empty() && a.parts == 1 && b.parts == 1) return;
+  if (!same_file(a, b)) return;
   if (a.parts != b.parts) {
     throw_bad_data(fmt::format(
         "'{}' was cut into {} parts for one prior and into {} for another; cut it alike",
