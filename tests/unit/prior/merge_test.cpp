@@ -98,7 +98,14 @@ TEST_F(MergedParts, ListAtMostTwentyMissingParts) {
 TEST_F(MergedParts, RefuseThePartThatIsThereAlready) {
   test::expect_bad_data({"part 2 of 3", "'a.npy'", "twice"},
                         [&] { merge(part(2, 3), merge(part(1, 3), part(2, 3))); });
-  test::expect_bad_data({"part 1 of 1", "twice"}, [&] { merge(part(1, 1), part(1, 1)); });
+  ClassPrior whole = part(1, 1);
+  whole.inputs.front().record.sha256 = "ab";
+  test::expect_bad_data({"part 1 of 1", "twice"}, [&] { merge(whole, whole); });
+}
+
+TEST_F(MergedParts, DoNotTellWholeArraysInMemoryApart) {
+  const ClassPrior whole = part(1, 1);
+  EXPECT_EQ(merge(whole, whole).n_rows, 2 * whole.n_rows);
 }
 
 TEST_F(MergedParts, RefusePartsCutDifferently) {
