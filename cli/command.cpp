@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <memory>
 #include <utility>
 
 #include "p2p/error.hpp"
+#include "p2p/linear_head.hpp"
 #include "p2p/open.hpp"
 #include "p2p/parallel.hpp"
 #include "p2p/score_kind.hpp"
@@ -57,6 +59,10 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
 }
 
 void add_reading_options(CLI::App& verb, ScoreOptions& options) {
+  verb.add_option("--head", options.head,
+                  "the files hold features, not scores: this linear head (.safetensors, or "
+                  "FILE:LAYER) scores them block by block")
+      ->type_name("HEAD");
   verb.add_option("--input", options.input, "what the scores are: auto, logits, probs or log-probs")
       ->check(CLI::IsMember({"auto", "logits", "probs", "log-probs"}))
       ->type_name("KIND")
@@ -73,8 +79,18 @@ void add_reading_options(CLI::App& verb, ScoreOptions& options) {
       ->type_name("CLASS");
 }
 
+std::vector<std::string> score_files(const ScoreOptions& options) {
+  std::vector<std::string> files = options.scores;
+  if (!options.head.empty()) files.push_back(options.head);
+  return files;
+}
+
 OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
-  OpenedScores opened{.set = open_scores(options.scores, {.class_axis = options.class_axis}),
+  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis});
+  const bool features = !options.head.empty();
+  OpenedScores opened{.set = features ? head_scores(std::move(files), std::make_shared<LinearHead>(
+                                                                          read_head(options.head)))
+                                      : std::move(files),
                       .kind = parse_kind(options.input),
                       .kind_assumed = false,
                       .classes = {},

@@ -25,6 +25,7 @@ struct OutputOptions {
 
 struct ScoreOptions {
   std::vector<std::string> scores;
+  std::string head;  ///< the files hold features, which this head scores
   std::string input = "auto";
   std::string classes;
   std::optional<std::int64_t> ignore_index;
@@ -51,6 +52,9 @@ struct OpenedScores {
   std::vector<std::string> classes;  ///< names that all sources agree on, or empty
   std::vector<std::int64_t> excluded;
 };
+
+/// The files behind the scores: they may not be overwritten.
+std::vector<std::string> score_files(const ScoreOptions& options);
 
 /// `known`: class names from elsewhere (a prior), which must agree.
 OpenedScores open(const ScoreOptions& options, const NamedClasses& known = {});
@@ -89,5 +93,6 @@ void add_track(CLI::App& app);
 void add_bake(CLI::App& app);
 void add_unbake(CLI::App& app);
 void add_show(CLI::App& app);
+void add_head(CLI::App& app);
 
 }  // namespace p2p::cli

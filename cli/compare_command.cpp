@@ -96,8 +96,8 @@ std::vector<std::string> inputs_of(const Options& options, const std::string& tr
                            &options.test_labels, &options.second}) {
     inputs.insert(inputs.end(), list->begin(), list->end());
   }
-  for (const std::string* file :
-       {&options.prior, &options.counts, &training_values, &options.reading.classes}) {
+  for (const std::string* file : {&options.prior, &options.counts, &training_values,
+                                  &options.reading.classes, &options.reading.head}) {
     if (!file->empty()) inputs.push_back(*file);
   }
   return inputs;

@@ -63,7 +63,7 @@ void run(const Options& options) {
   if (options.words.json && options.out == "-") {
     throw_usage("--json and -o - both want standard output; write the scores to a file");
   }
-  std::vector<std::string> inputs = options.scores.scores;
+  std::vector<std::string> inputs = score_files(options.scores);
   inputs.push_back(options.prior);
   if (!options.scores.classes.empty()) inputs.push_back(options.scores.classes);
   inputs.insert(inputs.end(), options.second.begin(), options.second.end());
@@ -96,6 +96,7 @@ void run(const Options& options) {
   if (!options.second.empty()) {
     ScoreOptions like = options.scores;
     like.scores = options.second;
+    like.head.clear();
     second.emplace(open(like, known));
     apply.second = &second->set;
     apply.second_kind = second->kind;

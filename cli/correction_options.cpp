@@ -218,7 +218,11 @@ OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOp
   evidence_.threads = threads;
   evidence_.holdout = open_rows(arguments.holdout, like, known, "--holdout");
   evidence_.unlabelled = open_rows(arguments.unlabelled, like, known, "--unlabelled");
-  evidence_.holdout_second = open_rows(arguments.holdout_second, like, known, "--holdout-second");
+  // Another model made these.
+  ScoreOptions of_second = like;
+  of_second.head.clear();
+  evidence_.holdout_second =
+      open_rows(arguments.holdout_second, of_second, known, "--holdout-second");
   if (arguments.holdout_labels.empty()) return;
   if (arguments.holdout.empty()) {
     throw_usage("--holdout-labels need the scores of the same rows (--holdout)");

@@ -65,7 +65,7 @@ void run(const Options& options) {
   if (options.output.json && options.prior == "-") {
     throw_usage("--json and -o - both want standard output; write the prior to a file");
   }
-  std::vector<std::string> inputs = options.scores.scores;
+  std::vector<std::string> inputs = score_files(options.scores);
   inputs.insert(inputs.end(), options.labels.begin(), options.labels.end());
   if (!options.counts.empty()) inputs.push_back(options.counts);
   if (!options.scores.classes.empty()) inputs.push_back(options.scores.classes);

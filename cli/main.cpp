@@ -24,7 +24,7 @@ int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, c
     fmt::print(
         stderr,
         "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
-        "bake, unbake or show; see p2p --help\n",
+        "bake, unbake, show or head; see p2p --help\n",
         argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
     fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   p2p::cli::add_bake(app);
   p2p::cli::add_unbake(app);
   p2p::cli::add_show(app);
+  p2p::cli::add_head(app);
   for (CLI::App* verb : app.get_subcommands({})) verb->group("Verbs");
   try {
     p2p::kernels::select_target();

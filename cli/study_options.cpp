@@ -35,6 +35,7 @@ OpenedTestRows::OpenedTestRows(const ScoreOptions& like, const std::vector<std::
   if (!second.empty()) {
     ScoreOptions of_second = like;
     of_second.scores = second;
+    of_second.head.clear();
     second_.emplace(open(of_second, {prior_name, prior.settings.classes}));
     rows_.second = &second_->set;
     rows_.second_kind = second_->kind;

@@ -78,7 +78,8 @@ std::vector<double> spread(int targets) {
 
 void run(const Options& options) {
   std::vector<std::string> inputs = input_files(options.evidence, options.correction);
-  for (const auto* list : {&options.scores.scores, &options.labels, &options.second}) {
+  const std::vector<std::string> scores = score_files(options.scores);
+  for (const auto* list : {&scores, &options.labels, &options.second}) {
     inputs.insert(inputs.end(), list->begin(), list->end());
   }
   inputs.push_back(options.prior);

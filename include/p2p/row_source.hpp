@@ -63,6 +63,10 @@ class ScoreSet {
   [[nodiscard]] const std::vector<std::unique_ptr<RowSource>>& sources() const { return sources_; }
   [[nodiscard]] bool random_access() const;
   [[nodiscard]] bool rewindable() const;
+  /// The sources themselves; the set is empty afterwards.
+  [[nodiscard]] std::vector<std::unique_ptr<RowSource>> take_sources() && {
+    return std::move(sources_);
+  }
   /// Replaces the first source by one that reads the same rows.
   void replace_front(
       const std::function<std::unique_ptr<RowSource>(std::unique_ptr<RowSource>)>& wrap) {

@@ -37,6 +37,7 @@ CASES = {
     "help-bake.txt": "bake --help",
     "help-unbake.txt": "unbake --help",
     "help-show.txt": "show --help",
+    "help-head.txt": "head --help",
     "estimate.txt": f"estimate {TRAIN} -o prior.json",
     "prior.json": f"estimate {TRAIN} -o - --quiet",
     "estimate.json": f"estimate {TRAIN} -o prior.json --json",
