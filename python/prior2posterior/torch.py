@@ -21,9 +21,9 @@ import numpy as np
 
 try:
     import torch
-except ModuleNotFoundError as error:
+    from torch import Tensor, nn
+except ImportError as error:
     raise ImportError("prior2posterior.torch needs PyTorch: pip install torch") from error
-from torch import Tensor, nn
 from torch.nn import functional
 
 from ._core import ClassPrior, Correction

@@ -1,6 +1,7 @@
 """The wheel needs NumPy and the C library only, and is fast to import."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import zipfile
 import pytest
 from conftest import SOURCE
 
+PYTHON = pathlib.Path(sys.executable)
 WHEELS = sorted((SOURCE / "build/wheel").glob("prior2posterior-*.whl"))
 
 
@@ -24,10 +26,11 @@ def clean_python(tmp_path_factory):
     return python
 
 
-def run(python, script, **variables):
+def run(python, script):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    # In the folder of the environment, where no folder is called like a library.
     return subprocess.run(
-        [python, "-c", script], capture_output=True, text=True, env={**environment, **variables}
+        [python, "-c", script], cwd=python.parent, capture_output=True, text=True, env=environment
     )
 
 
@@ -63,17 +66,18 @@ import prior2posterior
 heavy = {"torch", "sklearn", "pandas", "polars", "pyarrow", "scipy", "jax", "dask"}
 print(sorted(heavy & set(sys.modules)))
 """
-    assert run(sys.executable, script).stdout == "[]\n"
+    assert run(PYTHON, script).stdout == "[]\n"
 
 
 def test_its_share_of_the_import_time_is_below_150_ms():
+    # Processor time, which other programs do not lengthen.
     script = """
 import time, numpy
-begin = time.perf_counter()
+begin = time.process_time()
 import prior2posterior
-print(time.perf_counter() - begin)
+print(time.process_time() - begin)
 """
-    seconds = sorted(float(run(sys.executable, script).stdout) for _ in range(5))
+    seconds = sorted(float(run(PYTHON, script).stdout) for _ in range(5))
     assert seconds[0] < 0.150
 
 
@@ -91,7 +95,7 @@ def test_it_holds_what_it_should_and_nothing_else():
 def test_a_source_build_without_libraries_names_the_packages(tmp_path):
     cmake = shutil.which("cmake")
     result = subprocess.run(
-        [cmake, "-S", SOURCE, "-B", tmp_path, "-DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON",
+        [cmake, "-G", "Ninja", "-S", SOURCE, "-B", tmp_path, "-DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON",
          "-DCMAKE_DISABLE_FIND_PACKAGE_fmt=ON", "-DP2P_BUILD_CLI=OFF"],
         capture_output=True, text=True,
     )  # fmt: skip
