@@ -76,8 +76,8 @@ class Descent {
                  {head_.weights.data(), classes_, rows_.width()}, head_.bias.data(), first,
                  first + count, logits);
     });
-    if (objective_.scales_only) raw_ = logits_;
     if (objective_.scales_only) {
+      raw_ = logits_;
       logits_.array().rowwise() *= factors_.transpose().array();
     }
   }
