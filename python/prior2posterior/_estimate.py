@@ -246,8 +246,11 @@ class PosteriorSum:
         if known is not None:
             agree(("classes", known), (origin, names))
         elif names is not None and self.n_rows == 0:
+            n_classes = self.n_classes
             self._settings = {**self._settings, "classes": list(names)}
             self._core = None
+            if n_classes is not None:
+                self._start(n_classes)
         return self._settings
 
     def merge(self, other: PosteriorSum) -> PosteriorSum:

@@ -213,3 +213,11 @@ def test_weights_may_be_a_series(toy):
     rows = pandas.Series(np.ones(9000), index=[f"r{i}" for i in range(9000)])
     weighted = p2p.PosteriorSum().update(toy.logits, weights=rows).compute()
     assert weighted == p2p.estimate_prior(toy.logits)
+
+
+def test_named_rows_keep_to_the_number_of_classes_that_was_given(toy):
+    total = p2p.PosteriorSum(7)
+    with pytest.raises(p2p.Error, match=r"names|classes"):
+        total.update(frame(toy, slice(0, 50)).drop(columns="g"))
+    assert total.n_classes == 7
+    assert total.update(frame(toy, slice(0, 50))).n_rows == 50
