@@ -14,6 +14,7 @@
 #include "p2p/parallel.hpp"
 #include "p2p/score_kind.hpp"
 #include "p2p/version.hpp"
+#include "run_folder.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -45,17 +46,34 @@ void add_output_options(CLI::App& verb, OutputOptions& options) {
 }
 
 void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
-  CLI::Option* scores = verb.add_option(positional ? "SCORES" : "--scores", options.scores,
-                                        "score files: .npy, .npz, .safetensors, .csv, .tsv, "
-                                        "FILE:NAME, a folder, @list.txt, or - (.npy on stdin)");
+  const std::string files =
+      "score files: .npy, .npz, .safetensors, .csv, .tsv, FILE:NAME, a folder, @list.txt, or - "
+      "(.npy on stdin)";
   if (!positional) {
-    scores->description(scores->get_description() +
+    verb.add_option("--scores", options.scores,
+                    files +
                         ". They are used as z / T of the prior: when T is not 1, give scores as "
-                        "the model makes them, not corrected ones");
+                        "the model makes them, not corrected ones")
+        ->type_name("SCORES");
+    return add_reading_options(verb, options);
   }
-  scores->type_name(positional ? "" : "SCORES");
-  if (positional) scores->required();
+  CLI::Option* scores =
+      verb.add_option("SCORES", options.scores,
+                      files + "; or the folder of a p2p train run, which has what else is needed")
+          ->type_name("")
+          ->required()
+          ->each([&verb](const std::string& path) { free_for_run(verb, path); });
   add_reading_options(verb, options);
+  verb.add_option("--features", options.scores, "with --head: another way to give SCORES")
+      ->type_name("FILE")
+      ->needs(verb.get_option("--head"))
+      ->excludes(scores)
+      ->each([scores](const std::string&) { scores->required(false); });
+}
+
+void free_for_run(CLI::App& verb, const std::string& path) {
+  if (!is_run(path)) return;
+  for (CLI::Option* option : verb.get_options()) option->required(false);
 }
 
 void add_reading_options(CLI::App& verb, ScoreOptions& options) {

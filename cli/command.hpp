@@ -39,8 +39,11 @@ inline constexpr const char* kSample = "data/cifar10-lt100-resnet20-ce-mixup.npz
 inline constexpr const char* kSampleModel = "data/stand-in-head.onnx";
 
 void add_output_options(CLI::App& verb, OutputOptions& options);
-/// `positional`: SCORES... are the arguments of the verb; else they come by --scores.
+/// `positional`: SCORES... are the arguments of the verb, and a run of p2p train among them frees
+/// the other options from being required; else they come by --scores.
 void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
+/// When `path` is a run of p2p train, no option of the verb is required: the run fills them in.
+void free_for_run(CLI::App& verb, const std::string& path);
 /// How score files are to be understood: all but the files.
 void add_reading_options(CLI::App& verb, ScoreOptions& options);
 
@@ -94,5 +97,11 @@ void add_bake(CLI::App& app);
 void add_unbake(CLI::App& app);
 void add_show(CLI::App& app);
 void add_head(CLI::App& app);
+void add_train(CLI::App& app);  ///< for the help alone: also score and data
+
+/// Replaces this program by p2p-train when the first of `arguments` (ended by null) is one of its
+/// verbs, so that signals, terminal and exit code are its own. Error{kUsage}: there is no
+/// p2p-train.
+void become_train_program(char** arguments);
 
 }  // namespace p2p::cli

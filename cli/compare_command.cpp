@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <memory>
 
 #include "command.hpp"
@@ -12,6 +13,7 @@
 #include "p2p/open.hpp"
 #include "progress.hpp"
 #include "report/study.hpp"
+#include "run_folder.hpp"
 #include "study_options.hpp"
 #include "training_options.hpp"
 
@@ -20,6 +22,7 @@ namespace {
 
 struct Options {
   ScoreOptions reading;
+  std::string run;
   std::string prior;
   std::vector<std::string> train, train_labels;
   std::string counts;
@@ -103,6 +106,22 @@ std::vector<std::string> inputs_of(const Options& options, const std::string& tr
   return inputs;
 }
 
+// The test rows of a run and, unless it is measured or given otherwise, its prior.
+std::optional<RunFolder> open_run(Options& options) {
+  if (options.run.empty()) return std::nullopt;
+  if (!is_run(options.run)) {
+    throw_bad_data(fmt::format(
+        "'{}' is no run of p2p train (a folder with run.json); give score files by --test",
+        options.run));
+  }
+  options.reading.scores = {options.run};
+  std::optional<RunFolder> folder = take_run(
+      options.reading,
+      {.labels = &options.test_labels, .prior = options.train.empty() ? &options.prior : nullptr});
+  options.test = options.reading.scores;
+  return folder;
+}
+
 void check(const Options& options) {
   if (options.prior.empty() && options.train.empty()) {
     throw_usage(
@@ -116,12 +135,15 @@ void check(const Options& options) {
   }
 }
 
-void run(const Options& options) {
+void run(Options options) {
+  const std::optional<RunFolder> folder = open_run(options);
   check(options);
   EstimateOptions estimate;
   std::string training_values;
   estimate.training = parse_training(options.trained_with, training_values);
-  check_table_files(options.out, {".csv", ".json", ".md"}, inputs_of(options, training_values));
+  std::vector<std::string> inputs = inputs_of(options, training_values);
+  if (folder) std::ranges::copy(folder->files(), std::back_inserter(inputs));
+  check_table_files(options.out, {".csv", ".json", ".md"}, inputs);
   const std::vector<Method> methods = chosen_methods(options);
 
   const Measured measured = measure_prior(options, training_values, std::move(estimate));
@@ -177,9 +199,15 @@ void add_compare(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "compare", "every correction on the same labelled rows: one table, each against p2p");
+  CLI::Option* run_folder =
+      verb->add_option("RUN", options->run,
+                       "folder of a p2p train run, in place of --test, --test-labels and --prior")
+          ->type_name("")
+          ->each([verb](const std::string& path) { free_for_run(*verb, path); });
   add_files(*verb, "--test", options->test,
             "scores of the rows to judge on, as the model makes them; repeat for more")
-      ->required();
+      ->required()
+      ->excludes(run_folder);
   add_files(*verb, "--test-labels", options->test_labels,
             "their labels: for the table alone, no correction sees them")
       ->required();

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 
@@ -10,6 +11,7 @@
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
 #include "progress.hpp"
+#include "run_folder.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -59,7 +61,10 @@ SinkSpec sink_spec(const OpenedScores& scores, const Options& options, OutputKin
   return spec;
 }
 
-void run(const Options& options) {
+void run(Options options) {
+  const std::optional<RunFolder> folder = take_run(
+      options.scores,
+      {.prior = &options.prior, .output = &options.out, .output_name = "test_corrected.npy"});
   if (options.words.json && options.out == "-") {
     throw_usage("--json and -o - both want standard output; write the scores to a file");
   }
@@ -70,6 +75,7 @@ void run(const Options& options) {
   for (std::string& file : input_files(options.evidence, options.correction)) {
     inputs.push_back(std::move(file));
   }
+  if (folder) std::ranges::copy(folder->files(), std::back_inserter(inputs));
   refuse_overwriting(options.out, inputs);
 
   const ClassPrior prior = load_prior(options.prior);
@@ -157,7 +163,8 @@ void add_correct(CLI::App& app) {
       ->required()
       ->type_name("PRIOR");
   verb->add_option("-o,--out", options->out,
-                   "corrected scores: .npy, .npz, .safetensors, .csv, or - (.npy on stdout)")
+                   "corrected scores: .npy, .npz, .safetensors, .csv, or - (.npy on stdout); of a "
+                   "run: its test_corrected.npy")
       ->required()
       ->type_name("OUT");
   add_correction_options(*verb, options->correction);

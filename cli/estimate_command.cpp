@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <memory>
 
 #include "command.hpp"
@@ -8,6 +10,7 @@
 #include "p2p/estimate.hpp"
 #include "p2p/open.hpp"
 #include "progress.hpp"
+#include "run_folder.hpp"
 #include "training_options.hpp"
 
 namespace p2p::cli {
@@ -19,7 +22,7 @@ struct Options {
   std::string prior;
   std::string counts;
   std::vector<std::string> labels;
-  std::string trained_with = "ce";
+  std::optional<std::string> trained_with;
   std::string rows = "train";
   double temperature = 1;
   double smoothing = 0;
@@ -61,7 +64,11 @@ std::string rounds_of(const ClassPrior& prior) {
   return fmt::format(", matched in {} rounds,", prior.match->changes.size());
 }
 
-void run(const Options& options) {
+void run(Options options) {
+  const std::optional<RunFolder> folder = take_run(options.scores, {.rows = options.rows,
+                                                                    .counts = &options.counts,
+                                                                    .output = &options.prior,
+                                                                    .output_name = "prior.json"});
   if (options.output.json && options.prior == "-") {
     throw_usage("--json and -o - both want standard output; write the prior to a file");
   }
@@ -72,8 +79,11 @@ void run(const Options& options) {
   EstimateOptions estimate;
   parse_part(options.part, estimate);
   std::string training_values;
-  estimate.training = parse_training(options.trained_with, training_values);
+  if (options.trained_with) {
+    estimate.training = parse_training(*options.trained_with, training_values);
+  }
   if (!training_values.empty()) inputs.push_back(training_values);
+  if (folder) std::ranges::copy(folder->files(), std::back_inserter(inputs));
   refuse_overwriting(options.prior, inputs);
 
   OpenedScores scores = open(options.scores);
@@ -87,6 +97,7 @@ void run(const Options& options) {
     estimate.training.values = read_per_class(training_values, scores.set.classes());
     estimate.training.file = training_values;
   }
+  if (folder && !options.trained_with) estimate.training = folder->training(estimate.counts);
   estimate.classes = scores.classes;
   estimate.rows = options.rows;
   estimate.temperature = options.temperature;
@@ -132,7 +143,8 @@ void add_estimate(CLI::App& app) {
   CLI::App* verb = app.add_subcommand(
       "estimate", "measure the effective prior: q = mean softmax(z / T + b) over training rows");
   add_score_options(*verb, options->scores, true);
-  verb->add_option("-o,--output", options->prior, "prior file to write, or -")
+  verb->add_option("-o,--output", options->prior,
+                   "prior file to write, or -; of a run: its prior.json")
       ->required()
       ->type_name("PRIOR");
   verb->add_option("--counts", options->counts,
@@ -144,7 +156,7 @@ void add_estimate(CLI::App& app) {
   verb->add_option("--trained-with", options->trained_with,
                    "ce, la[:TAU], balanced-softmax, weights:FILE or offset:FILE")
       ->type_name("LOSS")
-      ->capture_default_str();
+      ->default_str("ce");
   verb->add_option("--rows", options->rows,
                    "where the rows come from: train, train-augmented or holdout")
       ->check(CLI::IsMember({"train", "train-augmented", "holdout"}))

@@ -7,6 +7,7 @@
 #include "p2p/metrics.hpp"
 #include "p2p/open.hpp"
 #include "report/terminal.hpp"
+#include "run_folder.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -22,7 +23,9 @@ struct Options {
   OutputOptions output;
 };
 
-void run(const Options& options) {
+void run(Options options) {
+  take_run(options.scores, {.labels = &options.labels,
+                            .counts = options.prior.empty() ? &options.counts : nullptr});
   EvaluateOptions evaluate;
   NamedClasses known;
   if (!options.prior.empty()) {

@@ -40,7 +40,8 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
   if (!app->get_subcommands({}).empty()) usage += " VERB";
   for (const CLI::Option* option : app->get_options()) {
     if (!option->get_positional()) continue;
-    usage += " " + option->get_name(true) + (is_repeatable(option) ? "..." : "");
+    const std::string word = option->get_name(true) + (is_repeatable(option) ? "..." : "");
+    usage += option->get_required() ? " " + word : " [" + word + "]";
   }
   for (const CLI::Option* option : app->get_options()) {
     if (option->get_positional() || !option->get_required()) continue;

@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "command.hpp"
 #include "p2p/error.hpp"
 #include "p2p/inspect.hpp"
 #include "p2p/open.hpp"
 #include "report/terminal.hpp"
+#include "run_folder.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -40,7 +43,22 @@ Balance measure_balance(const Options& options, const ClassPrior& prior) {
   return judge_balance(residual_slope(scores.set, *labels, evaluate));
 }
 
-void run(const Options& options) {
+// A run has a prior and, unless others are given, labelled test scores if it was tested.
+void open_run(Options& options) {
+  if (!is_run(options.prior)) return;
+  const bool given = !options.scores.scores.empty() || !options.labels.empty();
+  const bool judged =
+      !given && std::filesystem::exists(std::filesystem::path(options.prior) / "test_scores.npy");
+  ScoreOptions scores = judged ? options.scores : ScoreOptions();
+  scores.scores = {std::exchange(options.prior, "")};
+  take_run(scores, {.rows = judged ? "test" : "train",
+                    .labels = judged ? &options.labels : nullptr,
+                    .prior = &options.prior});
+  if (judged) options.scores = scores;
+}
+
+void run(Options options) {
+  open_run(options);
   if (options.scores.scores.empty() != options.labels.empty()) {
     throw_usage("inspect needs --scores and --labels together, or neither");
   }
@@ -62,7 +80,10 @@ void add_inspect(CLI::App& app) {
   CLI::App* verb = app.add_subcommand(
       "inspect",
       "compare a prior with the class frequencies; measure the bias left in labelled scores");
-  verb->add_option("PRIOR", options->prior, "prior file")->required()->type_name("");
+  verb->add_option("PRIOR", options->prior,
+                   "prior file; or the folder of a p2p train run, with its test scores and labels")
+      ->required()
+      ->type_name("");
   add_score_options(*verb, options->scores, false);
   verb->add_option("--labels", options->labels, "labels of the scores")->type_name("FILE");
   add_output_options(*verb, options->output);

@@ -24,7 +24,7 @@ int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, c
     fmt::print(
         stderr,
         "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
-        "bake, unbake, show or head; see p2p --help\n",
+        "bake, unbake, show, head, train, score or data; see p2p --help\n",
         argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
     fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   p2p::cli::add_unbake(app);
   p2p::cli::add_show(app);
   p2p::cli::add_head(app);
+  p2p::cli::add_train(app);
   for (CLI::App* verb : app.get_subcommands({})) verb->group("Verbs");
   try {
     p2p::kernels::select_target();
@@ -73,10 +74,11 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  p2p::remove_temporary_files_on_signal();
-  p2p::report_failed_writes_as_errors();
-  p2p::read_files_by_mapping();
   try {
+    if (argc > 1) p2p::cli::become_train_program(argv + 1);
+    p2p::remove_temporary_files_on_signal();
+    p2p::report_failed_writes_as_errors();
+    p2p::read_files_by_mapping();
     return run(argc, argv);
   } catch (const p2p::Error& error) {
     fmt::print(stderr, "p2p: {}\n", error.what());

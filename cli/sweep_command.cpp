@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 
 #include "command.hpp"
@@ -10,6 +12,7 @@
 #include "p2p/sweep.hpp"
 #include "progress.hpp"
 #include "report/study.hpp"
+#include "run_folder.hpp"
 #include "study_options.hpp"
 
 namespace p2p::cli {
@@ -76,13 +79,16 @@ std::vector<double> spread(int targets) {
   return gammas;
 }
 
-void run(const Options& options) {
+void run(Options options) {
+  const std::optional<RunFolder> folder =
+      take_run(options.scores, {.labels = &options.labels, .prior = &options.prior});
   std::vector<std::string> inputs = input_files(options.evidence, options.correction);
-  const std::vector<std::string> scores = score_files(options.scores);
+  std::vector<std::string> scores = score_files(options.scores);
   for (const auto* list : {&scores, &options.labels, &options.second}) {
     inputs.insert(inputs.end(), list->begin(), list->end());
   }
   inputs.push_back(options.prior);
+  if (folder) std::ranges::copy(folder->files(), std::back_inserter(inputs));
   check_table_files(options.out, {".csv", ".json"}, inputs);
   SweepOptions sweep_options;
   sweep_options.strengths = parse_strengths(options.strengths);

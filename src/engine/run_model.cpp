@@ -19,13 +19,6 @@ namespace {
 constexpr int kUsageStatus = 2;
 constexpr int kBadDataStatus = 3;
 
-std::unique_ptr<Session> open_onnx(const std::string& model, int threads) {
-  if (!is_python_chosen()) {
-    if (auto session = open_onnxruntime(model, threads)) return session;
-  }
-  return open_python_onnxruntime(model, threads);
-}
-
 /// LibTorch and the module itself may print before it.
 std::string last_line(std::string_view text) {
   text = text.substr(0, text.find_last_not_of('\n') + 1);
@@ -46,6 +39,13 @@ std::string run_torch(const std::string& model, const std::string& inputs,
 }
 
 }  // namespace
+
+std::unique_ptr<Session> open_onnx(const std::string& model, int threads) {
+  if (!is_python_chosen()) {
+    if (auto session = open_onnxruntime(model, threads)) return session;
+  }
+  return open_python_onnxruntime(model, threads);
+}
 
 std::string run_model(ModelFormat format, const std::string& model, const std::string& inputs,
                       const std::vector<std::string>& outputs,

@@ -8,4 +8,7 @@ namespace p2p::engine {
 /// running program, else on PATH. Error{kUsage} with how to build it when there is none.
 std::string find_torch_program();
 
+/// The same for p2p-train, the program that trains networks, and P2P_TRAIN.
+std::string find_train_program();
+
 }  // namespace p2p::engine

@@ -1,0 +1,136 @@
+#include "images/augment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "images/autoaugment.hpp"
+#include "images/resample.hpp"
+#include "io/text.hpp"
+#include "p2p/error.hpp"
+
+namespace p2p::images {
+namespace {
+
+constexpr int kLargestPadded = 64;
+constexpr double kSmallestArea = 0.08;
+constexpr double kSlimmest = 3.0 / 4.0;  // width over height
+constexpr double kWidest = 4.0 / 3.0;
+constexpr int kWindowTries = 10;
+
+bool is_small(const ImageShape& shape) {
+  return std::max(shape.height, shape.width) <= kLargestPadded;
+}
+
+void mirror(const ImageShape& shape, std::uint8_t* pixels) {
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  const std::size_t stride = channels * static_cast<std::size_t>(shape.width);
+  for (int y = 0; y < shape.height; ++y, pixels += stride) {
+    std::uint8_t* left = pixels;
+    std::uint8_t* right = pixels + stride - channels;
+    for (; left < right; left += channels, right -= channels) {
+      for (std::size_t c = 0; c < channels; ++c) std::swap(left[c], right[c]);
+    }
+  }
+}
+
+/// A window of the padded image, whose corner may lie up to an eighth of the side beyond it.
+void random_window(const ImageShape& shape, const std::uint8_t* pixels, Random& random,
+                   std::uint8_t* out) {
+  const int pad_y = shape.height / 8;
+  const int pad_x = shape.width / 8;
+  const int top = static_cast<int>(random.below(2 * pad_y + 1)) - pad_y;
+  const int left = static_cast<int>(random.below(2 * pad_x + 1)) - pad_x;
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  const std::size_t stride = channels * static_cast<std::size_t>(shape.width);
+  const std::size_t black = channels * static_cast<std::size_t>(std::abs(left));
+  const std::size_t kept = stride - black;
+  for (int y = top; y < top + shape.height; ++y, out += stride) {
+    if (y < 0 || y >= shape.height) {
+      std::memset(out, 0, stride);
+      continue;
+    }
+    const std::uint8_t* row = pixels + static_cast<std::size_t>(y) * stride;
+    std::memcpy(left < 0 ? out + black : out, left < 0 ? row : row + black, kept);
+    std::memset(left < 0 ? out : out + kept, 0, black);
+  }
+}
+
+Box random_box(const ImageShape& shape, Random& random) {
+  const double area = static_cast<double>(shape.height) * shape.width;
+  for (int i = 0; i < kWindowTries; ++i) {
+    const double wanted = area * random.uniform(kSmallestArea, 1);
+    const double aspect = std::exp(random.uniform(std::log(kSlimmest), std::log(kWidest)));
+    const auto width = std::lround(std::sqrt(wanted * aspect));
+    const auto height = std::lround(std::sqrt(wanted / aspect));
+    if (width < 1 || width > shape.width || height < 1 || height > shape.height) continue;
+    const std::int64_t y = random.below(shape.height - height + 1);
+    const std::int64_t x = random.below(shape.width - width + 1);
+    return {static_cast<double>(x), static_cast<double>(y), static_cast<double>(width),
+            static_cast<double>(height)};
+  }
+  // An image too slim or too wide: the largest window in the middle that is not.
+  const double width =
+      std::min<double>(shape.width, static_cast<double>(std::lround(shape.height * kWidest)));
+  const double height =
+      std::min<double>(shape.height, static_cast<double>(std::lround(shape.width / kSlimmest)));
+  return {std::floor((shape.width - width) / 2), std::floor((shape.height - height) / 2), width,
+          height};
+}
+
+void crop_flip(const ImageShape& shape, const std::uint8_t* pixels, Random& random,
+               std::uint8_t* out) {
+  if (is_small(shape)) {
+    random_window(shape, pixels, random, out);
+  } else {
+    resample(pixels, shape, random_box(shape, random), shape, out);
+  }
+  if (random.below(2) == 1) mirror(shape, out);
+}
+
+class None final : public Augmentation {
+ public:
+  void apply(const ImageShape& shape, const std::uint8_t* pixels, Random& /*random*/,
+             std::uint8_t* out) const override {
+    std::memcpy(out, pixels, shape.bytes());
+  }
+};
+
+class CropFlip final : public Augmentation {
+ public:
+  void apply(const ImageShape& shape, const std::uint8_t* pixels, Random& random,
+             std::uint8_t* out) const override {
+    crop_flip(shape, pixels, random, out);
+  }
+};
+
+class AutoAugment final : public Augmentation {
+ public:
+  void apply(const ImageShape& shape, const std::uint8_t* pixels, Random& random,
+             std::uint8_t* out) const override {
+    crop_flip(shape, pixels, random, out);
+    autoaugment(is_small(shape) ? kCifarPolicies : kImageNetPolicies, shape, random, out);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<const Augmentation> make_augmentation(std::string_view name,
+                                                      const ImageShape& shape) {
+  if (name == "none") return std::make_unique<None>();
+  if (name == "crop-flip") return std::make_unique<CropFlip>();
+  if (name != "autoaugment") {
+    throw_usage(fmt::format("{} is not an augmentation; expected none, crop-flip or autoaugment",
+                            io::quote(name)));
+  }
+  if (shape.channels != 3) {
+    throw_usage(
+        "autoaugment changes colours, but these images are grey; use the augmentation none or "
+        "crop-flip");
+  }
+  return std::make_unique<AutoAugment>();
+}
+
+}  // namespace p2p::images

@@ -1,0 +1,56 @@
+#include "learn/score_images.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+
+#include "io/text.hpp"
+#include "learn/batches.hpp"
+#include "p2p/error.hpp"
+
+namespace p2p::learn {
+namespace {
+
+// As many rows as the scorer wants, the missing ones black.
+at::Tensor filled(const at::Tensor& images, std::int64_t rows) {
+  if (images.size(0) >= rows) return images;
+  return at::constant_pad_nd(images, {0, 0, 0, 0, 0, 0, 0, rows - images.size(0)});
+}
+
+at::Tensor on_cpu(const at::Tensor& rows, std::int64_t count) {
+  return rows.defined() ? rows.slice(0, 0, count).to(at::kCPU).contiguous() : rows;
+}
+
+}  // namespace
+
+void score_images(Scorer& scorer, const images::ImageSet& set, const ScoreOptions& options,
+                  const TakeScores& take) {
+  const at::NoGradGuard no_gradients;
+  const std::int64_t batch = scorer.batch() > 0 ? scorer.batch() : options.batch;
+  const auto read = [&](std::int64_t first) {
+    const std::int64_t count = std::min(batch, set.rows() - first);
+    return std::async(std::launch::async, [&set, &options, first, count] {
+      return read_images(set, first, count, options.threads);
+    });
+  };
+  std::future<at::Tensor> ahead = read(0);
+  for (std::int64_t first = 0; first < set.rows();) {
+    const at::Tensor images = ahead.get();
+    const std::int64_t count = images.size(0);
+    if (first + count < set.rows()) ahead = read(first + count);
+    const Scores made =
+        scorer.score(to_unit_range(filled(images, scorer.batch()).to(scorer.device())));
+    if (made.scores.dim() != 2 || made.scores.size(0) < count || made.scores.size(1) < 2) {
+      throw_bad_data(
+          fmt::format("the model makes scores of shape {} of {} images; expected [{}, "
+                      "classes] with 2 classes or more",
+                      io::shape_text(made.scores.sizes().vec()), count, count));
+    }
+    take(first, {on_cpu(made.features, count), on_cpu(made.scores, count)});
+    first += count;
+  }
+}
+
+}  // namespace p2p::learn

@@ -1,0 +1,94 @@
+#include "learn/weight_file.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "io/text.hpp"
+#include "learn/tensor_file.hpp"
+#include "network/config_json.hpp"
+#include "p2p/error.hpp"
+
+namespace p2p::learn {
+namespace {
+
+constexpr const char* kNetwork = "p2p.network";
+constexpr const char* kClasses = "classes";
+
+bool is_of_head(const network::Network& network, std::size_t i) {
+  return std::ranges::count(network.nodes.back().parameters, static_cast<int>(i)) > 0;
+}
+
+// True: the head's numbers were in the file.
+bool take(const TensorFile& file, const std::string& path, Model& model, bool head_may_differ) {
+  bool head = true;
+  const auto& parameters = model.network().parameters;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const at::Tensor* value = file.find(parameters[i].name);
+    if (value != nullptr && value->sizes() == at::IntArrayRef(parameters[i].shape)) {
+      model.set(i, *value);
+    } else if (head_may_differ && is_of_head(model.network(), i)) {
+      head = false;
+    } else {
+      throw_bad_data(
+          fmt::format("{} has {}; network {} needs tensor {} of shape {}", io::quote(path),
+                      value == nullptr ? "no such tensor"
+                                       : "shape " + io::shape_text(value->sizes().vec()) + " there",
+                      model.network().config.name, io::quote(parameters[i].name),
+                      io::shape_text(parameters[i].shape)));
+    }
+  }
+  return head;
+}
+
+std::vector<std::string> class_names(const TensorFile& file, std::int64_t classes) {
+  const auto text = file.texts.find(kClasses);
+  if (text == file.texts.end()) return {};
+  const auto json = nlohmann::json::parse(text->second, nullptr, false);
+  std::vector<std::string> names;
+  if (!json.is_array()) return names;
+  for (const auto& name : json) {
+    if (name.is_string()) names.push_back(name.get<std::string>());
+  }
+  if (static_cast<std::int64_t>(names.size()) != classes) names.clear();
+  return names;
+}
+
+}  // namespace
+
+void write_weights(const std::string& path, const Model& model,
+                   const std::vector<std::string>& classes) {
+  TensorFile file;
+  const auto& parameters = model.network().parameters;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    file.tensors.push_back({parameters[i].name, model.parameters()[i]});
+  }
+  file.texts[kNetwork] = network::config_to_json(model.network().config);
+  file.texts[kClasses] = nlohmann::json(classes).dump();
+  write_tensors(path, file);
+}
+
+LoadedModel read_weights(const std::string& path, at::Device device) {
+  const TensorFile file = read_tensors(path);
+  const auto config = file.texts.find(kNetwork);
+  if (config == file.texts.end()) {
+    throw_bad_data(fmt::format(
+        "{} does not say which network its weights are of; expected the model.safetensors of a "
+        "p2p train run",
+        io::quote(path)));
+  }
+  LoadedModel loaded;
+  loaded.model = std::make_unique<Model>(
+      network::make_network(network::config_from_json(config->second, path)), 0, device);
+  take(file, path, *loaded.model, false);
+  loaded.classes = class_names(file, loaded.model->network().config.classes);
+  return loaded;
+}
+
+bool start_from(const std::string& path, Model& model) {
+  return take(read_tensors(path), path, model, true);
+}
+
+}  // namespace p2p::learn

@@ -1,0 +1,80 @@
+#include <fmt/format.h>
+#include <malloc.h>
+#include <torch/version.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "cli/help.hpp"
+#include "p2p/error.hpp"
+#include "p2p/interrupt.hpp"
+#include "p2p/version.hpp"
+#include "program.hpp"
+
+namespace p2p::train {
+
+void note(const std::string& sentence) { fmt::print(stderr, "{}\n", sentence); }
+void warn(const std::string& sentence) { fmt::print(stderr, "warning: {}\n", sentence); }
+
+}  // namespace p2p::train
+
+namespace {
+
+constexpr int kInternalFailure = 1;
+constexpr int kUsageError = 2;
+constexpr int kBadData = 3;
+
+int run(int argc, char** argv) {
+  CLI::App app("p2p-train: trains networks and runs them over images; p2p starts it", "p2p");
+  app.formatter(std::make_shared<p2p::cli::HelpFormatter>());
+  app.set_help_flag("-h,--help", "print this help");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("{} (LibTorch {})", p2p::kVersion, TORCH_VERSION));
+  p2p::train::add_train(app);
+  p2p::train::add_score(app);
+  p2p::train::add_data(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    const auto verbs = app.get_subcommands();
+    const std::string verb = verbs.empty() ? "" : " " + verbs.front()->get_name();
+    fmt::print(stderr, "p2p{}: {}; see p2p{} --help\n", verb, error.what(), verb);
+    return kUsageError;
+  }
+  return 0;
+}
+
+// The first line: LibTorch puts a trace of its own calls behind it.
+std::string words(const std::exception& error) {
+  const std::string all = error.what();
+  return all.substr(0, all.find('\n'));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Every step makes the same large tensors: giving their pages back in between costs a third of
+  // the time.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  p2p::remove_temporary_files_on_signal();
+  p2p::report_failed_writes_as_errors();
+  try {
+    return run(argc, argv);
+  } catch (const p2p::Error& error) {
+    fmt::print(stderr, "p2p: {}\n", error.what());
+    return error.code() == p2p::ErrorCode::kUsage ? kUsageError : kBadData;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "p2p: out of memory; use a smaller --batch or fewer --threads\n");
+    return kInternalFailure;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "p2p: internal failure: {}; please report it\n", words(error));
+    return kInternalFailure;
+  }
+}

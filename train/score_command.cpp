@@ -1,0 +1,230 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "images/image_set.hpp"
+#include "io/text.hpp"
+#include "learn/device.hpp"
+#include "learn/score_images.hpp"
+#include "learn/scorer.hpp"
+#include "learn/weight_file.hpp"
+#include "live_line.hpp"
+#include "matrix_file.hpp"
+#include "p2p/error.hpp"
+#include "p2p/open.hpp"
+#include "p2p/parallel.hpp"
+#include "program.hpp"
+
+namespace p2p::train {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string data;
+  std::string out;
+  std::string part = "test";
+  std::string labels;
+  std::string features;
+  std::vector<float> mean;
+  std::vector<float> deviation;
+  images::OpenOptions open;
+  int batch = learn::ScoreOptions{}.batch;
+  std::string device = "auto";
+  bool bf16 = false;
+  int threads = default_threads();
+  bool quiet = false;
+};
+
+// A model that wants (x - mean) / deviation of each channel.
+class Normalised final : public learn::Scorer {
+ public:
+  Normalised(std::unique_ptr<learn::Scorer> scorer, const std::vector<float>& mean,
+             const std::vector<float>& deviation)
+      : scorer_(std::move(scorer)) {
+    device_ = scorer_->device();
+    batch_ = scorer_->batch();
+    const auto channels = static_cast<std::int64_t>(mean.size());
+    mean_ = at::tensor(mean).view({1, channels, 1, 1}).to(device_);
+    deviation_ = at::tensor(deviation).view({1, channels, 1, 1}).to(device_);
+  }
+  learn::Scores score(const at::Tensor& images) override {
+    return scorer_->score((images - mean_) / deviation_);
+  }
+
+ private:
+  std::unique_ptr<learn::Scorer> scorer_;
+  at::Tensor mean_, deviation_;
+};
+
+struct OpenedModel {
+  std::unique_ptr<learn::Model> network;  ///< of our own weight files
+  std::unique_ptr<learn::Scorer> scorer;
+};
+
+OpenedModel open_model(const Options& options, const images::ImageShape& shape) {
+  const std::string& path = options.model;
+  OpenedModel opened;
+  if (path.ends_with(".safetensors")) {
+    if (!options.mean.empty()) {
+      throw_usage(fmt::format("{} knows the --mean and --std of its images; leave them out",
+                              io::quote(path)));
+    }
+    opened.network = learn::read_weights(path, learn::choose_device(options.device, 0)).model;
+    const network::NetworkConfig& config = opened.network->network().config;
+    if (config.channels != shape.channels || config.height != shape.height ||
+        config.width != shape.width) {
+      throw_bad_data(fmt::format(
+          "{} takes images of {} x {} pixels and {} channels, those of {} have {} x {} and {}; "
+          "--resize {} scales them",
+          io::quote(path), config.width, config.height, config.channels, io::quote(options.data),
+          shape.width, shape.height, shape.channels, config.height));
+    }
+    opened.scorer = learn::network_scorer(*opened.network, options.bf16);
+    return opened;
+  }
+  if (!options.features.empty() || options.bf16) {
+    throw_usage(fmt::format("--features and --bf16 need the model.safetensors of p2p train, not {}",
+                            io::quote(path)));
+  }
+  if (path.ends_with(".onnx")) {
+    opened.scorer = learn::onnx_scorer(path, options.threads);
+  } else if (path.ends_with(".pt") || path.ends_with(".ts") || path.ends_with(".pth")) {
+    opened.scorer = learn::torchscript_scorer(path, learn::choose_device(options.device, 0));
+  } else {
+    throw_usage(fmt::format(
+        "the ending of {} is not .safetensors (of p2p train), .onnx or .pt (TorchScript)",
+        io::quote(path)));
+  }
+  if (options.mean.empty()) return opened;
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  if (options.mean.size() != channels || options.deviation.size() != channels ||
+      !std::ranges::all_of(options.deviation, [](float d) { return d > 0; })) {
+    throw_usage(fmt::format(
+        "--mean and --std need a number for each of {} channels, those of --std above 0",
+        channels));
+  }
+  opened.scorer =
+      std::make_unique<Normalised>(std::move(opened.scorer), options.mean, options.deviation);
+  return opened;
+}
+
+void run(Options& options) {
+  at::set_num_threads(options.threads);
+  options.open.threads = options.threads;
+  std::vector<std::string> inputs{options.model};
+  for (const std::string* output : {&options.out, &options.labels, &options.features}) {
+    if (!output->empty()) refuse_overwriting(*output, inputs);
+  }
+  const images::Images images = images::open_images(options.data, options.open);
+  const auto& set = options.part == "train" ? images.train : images.test;
+  if (!set) {
+    throw_bad_data(fmt::format("{} has no {} part; --part names the other", io::quote(options.data),
+                               options.part));
+  }
+  const OpenedModel model = open_model(options, set->shape());
+  if (!images.skipped.empty()) {
+    warn(fmt::format("{} images could not be read and were left out: {}", images.skipped.size(),
+                     io::list_text(images.skipped)));
+  }
+  LiveLine line(!options.quiet);
+  MatrixFile scores(options.out, set->rows());
+  MatrixFile features(options.features, set->rows());
+  const auto start = std::chrono::steady_clock::now();
+  std::int64_t classes = 0;
+  learn::score_images(*model.scorer, *set, {.batch = options.batch, .threads = options.threads},
+                      [&](std::int64_t first, const learn::Scores& made) {
+                        classes = made.scores.size(1);
+                        scores.write(first, made.scores);
+                        if (!options.features.empty()) features.write(first, made.features);
+                        const std::chrono::duration<double> seconds =
+                            std::chrono::steady_clock::now() - start;
+                        const auto done = static_cast<double>(first + made.scores.size(0));
+                        line.show(fmt::format("score  {:3.0f} %  {:.0f} images/s",
+                                              100 * done / static_cast<double>(set->rows()),
+                                              done / seconds.count()));
+                      });
+  if (!options.features.empty()) features.commit();
+  if (!options.labels.empty()) {
+    write_integers(options.labels,
+                   std::vector<std::int64_t>(set->labels().begin(), set->labels().end()));
+  }
+  scores.commit();
+  if (classes != static_cast<std::int64_t>(images.classes.size())) {
+    warn(fmt::format("the model scores {} classes, {} has {}", classes, io::quote(options.data),
+                     images.classes.size()));
+  }
+  line.finish(fmt::format("scores of {} images and {} classes written to {}", set->rows(), classes,
+                          io::quote(options.out)));
+}
+
+}  // namespace
+
+void add_score(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* verb =
+      app.add_subcommand("score", "run a model over images and write its scores [N, classes]");
+  verb->add_option("MODEL", options->model,
+                   "model.safetensors of p2p train, TorchScript (.pt) or ONNX (.onnx); it takes "
+                   "float images [N, channels, height, width], values 0..1")
+      ->required()
+      ->type_name("");
+  verb->add_option("--data", options->data,
+                   "images, as p2p train takes them; also a folder of CLASS/*.jpg|png or a list "
+                   "TEST.txt")
+      ->required()
+      ->type_name("SPEC");
+  verb->add_option("-o,--out", options->out, "scores to write: .npy, .npz, .safetensors or .csv")
+      ->required()
+      ->type_name("SCORES");
+  verb->add_option("--part", options->part, "train or test")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->type_name("PART")
+      ->capture_default_str();
+  verb->add_option("--labels", options->labels, "write the labels too, .npy")->type_name("FILE");
+  verb->add_option("--features", options->features,
+                   "write penultimate features too (model.safetensors only)")
+      ->type_name("FILE");
+  CLI::Option* mean =
+      verb->add_option("--mean", options->mean, "of each channel, taken from the images: R,G,B");
+  CLI::Option* deviation =
+      verb->add_option("--std", options->deviation, "of each channel, divided by: R,G,B");
+  for (CLI::Option* option : {mean, deviation}) option->delimiter(',')->type_name("X,...");
+  mean->needs(deviation);
+  deviation->needs(mean);
+  verb->add_option("--resize", options->open.resize,
+                   "scale the shorter side of images to this and cut out the centre")
+      ->check(CLI::Range(8, 1024))
+      ->type_name("PIXELS");
+  verb->add_option("--skip-bad", options->open.skip_bad,
+                   "share of the images that may be unreadable and are left out")
+      ->type_name("X")
+      ->capture_default_str();
+  verb->add_option("--batch", options->batch, "images at once")
+      ->check(CLI::Range(1, 65536))
+      ->type_name("N")
+      ->capture_default_str();
+  verb->add_option("--device", options->device, "auto, cpu or cuda")
+      ->type_name("D")
+      ->capture_default_str();
+  verb->add_flag("--bf16", options->bf16, "compute convolutions in bfloat16");
+  verb->add_option("--threads", options->threads, "processor threads")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N")
+      ->default_str("all processors");
+  verb->add_flag("--quiet", options->quiet, "no words but errors and warnings");
+  verb->footer(
+      "Examples:\n"
+      "  p2p score run/model.safetensors --data cifar-10 -o scores.npy\n"
+      "  p2p score model.onnx --data photos/test --resize 224 --mean 0.485,0.456,0.406 "
+      "--std 0.229,0.224,0.225 -o scores.npy --labels labels.npy");
+  verb->callback([options] { run(*options); });
+}
+
+}  // namespace p2p::train
