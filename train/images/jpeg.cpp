@@ -6,6 +6,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 // clang-format on
+#include <vector>
 
 #include "images/picture.hpp"
 #include "io/text.hpp"
@@ -13,6 +14,18 @@
 
 namespace p2p::images {
 namespace {
+
+/// Without a colour profile: the light that C, M or Y lets through, times that of K. Adobe's
+/// programs store light, others ink.
+void to_rgb(const std::uint8_t* cmyk, std::size_t count, bool light, std::uint8_t* rgb) {
+  const unsigned flip = light ? 0 : 255;
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      const unsigned product = (cmyk[4 * i + c] ^ flip) * (cmyk[4 * i + 3] ^ flip);
+      rgb[3 * i + c] = static_cast<std::uint8_t>((product + 127) / 255);
+    }
+  }
+}
 
 /// libjpeg reports errors by longjmp, which must not pass over destructors: each member function
 /// that calls it does nothing else, and returns false after an error.
@@ -37,7 +50,7 @@ class JpegReader {
 
   bool start(int side) {
     if (setjmp(back_) != 0) return false;
-    info_.out_color_space = JCS_RGB;
+    info_.out_color_space = is_cmyk() ? JCS_CMYK : JCS_RGB;
     info_.scale_num = 1;
     info_.scale_denom = 8;
     while (info_.scale_denom > 1 && !keeps(side, info_.scale_denom)) info_.scale_denom /= 2;
@@ -45,13 +58,16 @@ class JpegReader {
     return true;
   }
 
-  bool read_pixels(std::uint8_t* out) {
+  /// `line`: room for a row of CMYK, where it is that.
+  bool read_pixels(std::uint8_t* out, std::uint8_t* line) {
     if (setjmp(back_) != 0) return false;
     jpeg_start_decompress(&info_);
     const std::size_t pitch = std::size_t{3} * info_.output_width;
     while (info_.output_scanline < info_.output_height) {
-      JSAMPROW row = out + info_.output_scanline * pitch;
+      std::uint8_t* pixels = out + info_.output_scanline * pitch;
+      JSAMPROW row = is_cmyk() ? line : pixels;
       jpeg_read_scanlines(&info_, &row, 1);
+      if (is_cmyk()) to_rgb(line, info_.output_width, info_.saw_Adobe_marker != 0, pixels);
     }
     return true;
   }
@@ -95,9 +111,6 @@ class JpegReader {
 
 ImageShape read_header(JpegReader& reader, const std::string& name) {
   if (!reader.read_header()) throw_damaged(reader, name);
-  if (reader.is_cmyk()) {
-    throw_bad_data(io::quote(name) + " is a JPEG file in CMYK; convert it to RGB");
-  }
   return checked_shape(reader.info().image_height, reader.info().image_width, name);
 }
 
@@ -115,7 +128,9 @@ Picture decode_jpeg(Bytes bytes, int side, const std::string& name) {
   Picture picture;
   picture.shape = checked_shape(reader.info().output_height, reader.info().output_width, name);
   picture.pixels.resize(picture.shape.bytes());
-  if (!reader.read_pixels(picture.pixels.data())) throw_damaged(reader, name);
+  std::vector<std::uint8_t> line(reader.is_cmyk() ? std::size_t{4} * reader.info().output_width
+                                                  : std::size_t{0});
+  if (!reader.read_pixels(picture.pixels.data(), line.data())) throw_damaged(reader, name);
   return picture;
 }
 

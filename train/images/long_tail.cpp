@@ -100,18 +100,12 @@ std::vector<std::int64_t> long_tail_rows(const std::vector<std::int32_t>& labels
                                          std::int64_t classes, double factor, Profile profile,
                                          std::uint64_t seed) {
   const auto rows = shuffled_rows(labels, classes, seed, Draw::kLongTail);
-  std::size_t largest = 0;
-  for (const auto& of_class : rows) largest = std::max(largest, of_class.size());
+  const auto fewest =
+      std::ranges::min_element(rows, {}, [](const auto& own) { return own.size(); });
   const auto counts =
-      long_tail_counts(static_cast<std::int64_t>(largest), classes, factor, profile);
+      long_tail_counts(static_cast<std::int64_t>(fewest->size()), classes, factor, profile);
   std::vector<std::int64_t> chosen;
   for (std::size_t c = 0; c < rows.size(); ++c) {
-    if (static_cast<std::int64_t>(rows[c].size()) < counts[c]) {
-      throw_bad_data(fmt::format(
-          "class {} has {} images, but {} of it belong to a long tail whose largest class has {}; "
-          "cut long tails from balanced data, or use these as they are",
-          c, rows[c].size(), counts[c], largest));
-    }
     chosen.insert(chosen.end(), rows[c].begin(), rows[c].begin() + counts[c]);
   }
   std::ranges::sort(chosen);

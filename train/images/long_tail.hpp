@@ -20,8 +20,8 @@ std::vector<std::int64_t> long_tail_counts(std::int64_t largest, std::int64_t cl
                                            double factor, Profile profile);
 
 /// Rows of a long tail drawn from `labels`: of class c the first n_c of its rows in an order drawn
-/// from the seed (a larger factor takes a part of them); `largest` is the size of the largest
-/// class. Rows in increasing order. Error{kBadData}: a class has fewer images than its n_c.
+/// from the seed (a larger factor takes a part of them). `largest` is the size that all classes
+/// have, or of the smallest where they differ. Rows in increasing order. Error{kUsage}: as above.
 std::vector<std::int64_t> long_tail_rows(const std::vector<std::int32_t>& labels,
                                          std::int64_t classes, double factor, Profile profile,
                                          std::uint64_t seed);

@@ -117,10 +117,10 @@ TEST(LongTail, ASteeperTailIsPartOfAFlatterOne) {
   EXPECT_TRUE(std::ranges::includes(flat, steep));
 }
 
-TEST(LongTail, ClassWithTooFewImagesIsNamed) {
-  test::expect_bad_data({"class 0", "90 images", "100"}, [] {
-    long_tail_rows(labels_of({90, 100, 100}), 3, 10, Profile::kExponential, 1);
-  });
+TEST(LongTail, OfUnbalancedDataStartsAtTheSmallestClass) {
+  const auto labels = labels_of({120, 100, 110});
+  const auto rows = long_tail_rows(labels, 3, 100, Profile::kExponential, 1);
+  EXPECT_THAT(counts_of(labels, rows, 3), ElementsAre(100, 10, 1));
 }
 
 TEST(HoldOut, KeepsThePriorByLargestRemainders) {
