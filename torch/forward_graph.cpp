@@ -99,7 +99,7 @@ void ForwardGraph::put_in_attributes() {
     const std::string& name = node->s(torch::jit::attr::name);
     auto value = attribute_value(node->output());
     if (!value || value->isTensor() || value->isObject() || assigned.contains(name)) continue;
-    if (name == "training" && value->isBool()) value = false;
+    if (name == "training" && value->isBool()) value.emplace(false);
     const torch::jit::WithInsertPoint here(node);
     if (auto constant = torch::jit::tryInsertConstant(*graph_, *value)) {
       node->output()->replaceAllUsesWith(*constant);

@@ -16,11 +16,11 @@ struct Options {
   std::string name;
   std::string folder;
   std::optional<std::string> url;
-  bool quiet = false;
+  WordOptions words;
 };
 
 void run(const Options& options) {
-  LiveLine line(!options.quiet);
+  LiveLine line(!options.words.quiet);
   const download::Downloaded done = download::fetch_data_set(
       options.name, options.folder, options.url, [&](std::int64_t bytes, std::int64_t total) {
         line.show(fmt::format(
@@ -28,6 +28,12 @@ void run(const Options& options) {
             total > 0 ? 100.0 * static_cast<double>(bytes) / static_cast<double>(total) : 0.0,
             static_cast<double>(bytes) / 1e6, static_cast<double>(total) / 1e6));
       });
+  if (options.words.json) {
+    return print_json({{"data", options.name},
+                       {"folder", done.folder},
+                       {"fetched", done.fetched},
+                       {"unpacked", done.unpacked}});
+  }
   line.finish(fmt::format("{} is in {}{}", options.name, io::quote(done.folder),
                           done.fetched || done.unpacked ? "" : ", as before"));
 }
@@ -41,7 +47,7 @@ void add_data(CLI::App& app) {
   verb->add_option("NAME", options->name, "cifar10 or cifar100")->required()->type_name("");
   verb->add_option("DIR", options->folder, "folder to put it in")->required()->type_name("");
   verb->add_option("--from", options->url, "another address of the same archive")->type_name("URL");
-  verb->add_flag("--quiet", options->quiet, "no words but errors");
+  add_word_options(*verb, options->words);
   verb->footer(
       "Examples:\n"
       "  p2p data cifar10 data\n"

@@ -17,9 +17,26 @@
 #include "program.hpp"
 
 namespace p2p::train {
+namespace {
+
+std::string version() { return fmt::format("{} (LibTorch {})", kVersion, TORCH_VERSION); }
+
+}  // namespace
 
 void note(const std::string& sentence) { fmt::print(stderr, "{}\n", sentence); }
 void warn(const std::string& sentence) { fmt::print(stderr, "warning: {}\n", sentence); }
+
+void print_json(const nlohmann::ordered_json& json) {
+  fmt::print("{}\n", json.dump(2));
+  if (std::fflush(stdout) != 0) throw_bad_data("standard output cannot be written");
+}
+
+void add_word_options(CLI::App& verb, WordOptions& options) {
+  verb.add_flag("--json", options.json, "print one JSON object on stdout");
+  verb.add_flag("--quiet", options.quiet,
+                "no words and no progress on stderr but warnings and errors");
+  verb.set_version_flag("--version", version(), "print the version");
+}
 
 }  // namespace p2p::train
 

@@ -1,11 +1,22 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 
 /// What the verbs of p2p-train share.
 namespace p2p::train {
 
+struct WordOptions {
+  bool json = false;
+  bool quiet = false;
+};
+
+/// --json, --quiet and --version.
+void add_word_options(CLI::App& verb, WordOptions& options);
+
+/// One object on stdout.
+void print_json(const nlohmann::ordered_json& json);
 /// Sentences for people, on stderr.
 void note(const std::string& sentence);
 void warn(const std::string& sentence);

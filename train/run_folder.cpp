@@ -28,21 +28,25 @@ bool exists(const std::string& path) {
   return fs::exists(path, error);
 }
 
-// "" when they agree.
-std::string first_difference(const Json& then, const Json& now) {
-  for (const auto& [key, value] : now.items()) {
-    const auto old = then.find(key);
-    if (old == then.end()) return fmt::format("{} (which it does not say)", key);
-    if (*old != value) return fmt::format("{} {}, now it is {}", key, old->dump(), value.dump());
-  }
-  return {};
-}
-
 std::string percent(double share) {
   return std::isnan(share) ? "" : fmt::format("{:.2f}", 100 * share);
 }
 
 }  // namespace
+
+std::string first_difference(const Json& then, const Json& now) {
+  for (const auto& [key, value] : now.items()) {
+    const auto old = then.find(key);
+    if (old == then.end()) return fmt::format("{} (which it does not say)", key);
+    if (value.is_object()) {
+      const std::string inside = first_difference(*old, value);
+      if (!inside.empty()) return fmt::format("{} {}", key, inside);
+    } else if (*old != value) {
+      return fmt::format("{} {}, now it is {}", key, old->dump(), value.dump());
+    }
+  }
+  return {};
+}
 
 RunFolder::RunFolder(std::string path, bool resume) : path_(std::move(path)) {
   if (!resume && (exists(file(kCheckpoint)) || exists(file(kRecord)))) {
@@ -51,11 +55,16 @@ RunFolder::RunFolder(std::string path, bool resume) : path_(std::move(path)) {
                     io::quote(path_)));
   }
   std::error_code error;
-  fs::create_directories(path_, error);
+  made_ = fs::create_directories(path_, error);
   if (error) {
     throw_bad_data(
         fmt::format("the folder {} cannot be made: {}", io::quote(path_), error.message()));
   }
+}
+
+RunFolder::~RunFolder() {
+  std::error_code error;
+  if (made_ && fs::is_empty(path_, error)) fs::remove(path_, error);
 }
 
 bool RunFolder::is_finished() const { return exists(file(kRecord)) && !exists(file(kCheckpoint)); }
@@ -117,7 +126,7 @@ std::string log_line(const learn::EpochReport& report, double seconds) {
       line += "," + percent(share);
     }
   }
-  return line + fmt::format(",{:.1f}\n", seconds);
+  return line + fmt::format(",{:.3f}\n", seconds);
 }
 
 learn::Accuracies write_part(const RunFolder& folder, const std::string& name,
@@ -128,6 +137,11 @@ learn::Accuracies write_part(const RunFolder& folder, const std::string& name,
   MatrixFile kept(folder.file(name + "_features.npy"), set.rows());
   learn::HitCounter hits(static_cast<std::int64_t>(counts.size()), at::kCPU);
   learn::score_images(scorer, set, options, [&](std::int64_t first, const learn::Scores& made) {
+    if (!made.scores.isfinite().all().item<bool>()) {
+      throw_bad_data(fmt::format(
+          "the trained network gives {} rows scores that are no numbers; train with a lower --lr",
+          name));
+    }
     scores.write(first, made.scores);
     if (features) kept.write(first, made.features);
     hits.add(made.scores, learn::read_labels(set, first, made.scores.size(0)));

@@ -20,12 +20,19 @@ struct Checkpoint {
   std::string log;     ///< text of log.csv
 };
 
+/// Of what has to be the same: the first thing that was another then, in words; "" when they agree.
+std::string first_difference(const nlohmann::ordered_json& then, const nlohmann::ordered_json& now);
+
 /// RUN/: the files of a run. A file appears when it is whole.
 class RunFolder {
  public:
   /// Makes the folder. Error{kUsage}: it holds a run and `resume` is false; {kBadData}: it cannot
   /// be made.
   RunFolder(std::string path, bool resume);
+  /// Takes away a folder that it made and that has stayed empty.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
   [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
   [[nodiscard]] bool is_finished() const;
@@ -40,6 +47,7 @@ class RunFolder {
 
  private:
   std::string path_;
+  bool made_ = false;
 };
 
 /// First line of log.csv and one line for an epoch; accuracies in percent, empty where none.
@@ -47,7 +55,7 @@ std::string log_header();
 std::string log_line(const learn::EpochReport& report, double seconds);
 
 /// NAME_scores.npy, NAME_labels.npy and, with `features`, NAME_features.npy. The accuracies of the
-/// scores.
+/// scores. Error{kBadData}: scores that are not finite.
 learn::Accuracies write_part(const RunFolder& folder, const std::string& name,
                              learn::Scorer& scorer, const images::ImageSet& set,
                              const std::vector<std::int64_t>& counts, bool features,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +40,7 @@ struct Options {
   std::string device = "auto";
   bool bf16 = false;
   int threads = default_threads();
-  bool quiet = false;
+  WordOptions words;
 };
 
 // A model that wants (x - mean) / deviation of each channel.
@@ -118,9 +119,14 @@ OpenedModel open_model(const Options& options, const images::ImageShape& shape) 
 void run(Options& options) {
   at::set_num_threads(options.threads);
   options.open.threads = options.threads;
-  std::vector<std::string> inputs{options.model};
-  for (const std::string* output : {&options.out, &options.labels, &options.features}) {
-    if (!output->empty()) refuse_overwriting(*output, inputs);
+  std::set<std::string> outputs;
+  for (const std::string& output : {options.out, options.labels, options.features}) {
+    if (output.empty()) continue;
+    refuse_overwriting(output, {options.model});
+    if (!outputs.insert(output).second) {
+      throw_usage(fmt::format("two outputs are to go to {}; give each a file of its own",
+                              io::quote(output)));
+    }
   }
   const images::Images images = images::open_images(options.data, options.open);
   const auto& set = options.part == "train" ? images.train : images.test;
@@ -133,7 +139,7 @@ void run(Options& options) {
     warn(fmt::format("{} images could not be read and were left out: {}", images.skipped.size(),
                      io::list_text(images.skipped)));
   }
-  LiveLine line(!options.quiet);
+  LiveLine line(!options.words.quiet);
   MatrixFile scores(options.out, set->rows());
   MatrixFile features(options.features, set->rows());
   const auto start = std::chrono::steady_clock::now();
@@ -159,6 +165,13 @@ void run(Options& options) {
   if (classes != static_cast<std::int64_t>(images.classes.size())) {
     warn(fmt::format("the model scores {} classes, {} has {}", classes, io::quote(options.data),
                      images.classes.size()));
+  }
+  if (options.words.json) {
+    return print_json({{"model", options.model},
+                       {"output", options.out},
+                       {"n_rows", set->rows()},
+                       {"n_classes", classes},
+                       {"skipped", images.skipped}});
   }
   line.finish(fmt::format("scores of {} images and {} classes written to {}", set->rows(), classes,
                           io::quote(options.out)));
@@ -218,7 +231,7 @@ void add_score(CLI::App& app) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N")
       ->default_str("all processors");
-  verb->add_flag("--quiet", options->quiet, "no words but errors and warnings");
+  add_word_options(*verb, options->words);
   verb->footer(
       "Examples:\n"
       "  p2p score run/model.safetensors --data cifar-10 -o scores.npy\n"

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <string>
@@ -95,7 +96,7 @@ void add_train(CLI::App& app) {
   verb->add_flag("--features", options->features, "write penultimate features too, for p2p head");
   verb->add_flag("--resume", options->resume,
                  "continue RUN after its last whole epoch; starts it when there is none");
-  verb->add_flag("--quiet", options->quiet, "no words but errors");
+  add_word_options(*verb, options->words);
   verb->footer(
       "Examples:\n"
       "  p2p train --data cifar-10 --imbalance 100 --network resnet20 --epochs 24 --schedule "

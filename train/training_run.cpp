@@ -105,34 +105,18 @@ class Run {
                device_),
         trainer_(model_, {data_.train, data_.holdout, data_.counts}, loss_, options.training,
                  *group_, options.threads),
-        speaks_(group_->rank() == 0 && !options.quiet) {
+        speaks_(group_->rank() == 0 && !options.words.quiet) {
     identity_ = options_json(options);
-    identity_["network"] = Json::parse(network::config_to_json(model_.network().config));
     identity_["data"] = data_.digest;
+    identity_["network"] = Json::parse(network::config_to_json(model_.network().config));
     identity_["processes"] = group_->size();
   }
 
   void start() {
     describe();
-    if (options_.resume && folder_.is_finished()) {
-      throw_usage(
-          fmt::format("{} is finished; there is nothing to continue", io::quote(options_.folder)));
-    }
-    const std::optional<Checkpoint> checkpoint = folder_.load(identity_);
-    if (checkpoint) {
-      trainer_.restore(checkpoint->state, folder_.file("checkpoint.safetensors"),
-                       checkpoint->epochs);
-      seconds_ = checkpoint->seconds;
-      log_ = checkpoint->log;
-      say(fmt::format("continuing after epoch {}", checkpoint->epochs));
-      return;
-    }
-    if (!options_.weights.empty() && !learn::start_from(options_.weights, model_)) {
-      say(fmt::format("{} has no head of this shape: the head starts at random",
-                      io::quote(options_.weights)));
-    }
-    // A folder that cannot hold a checkpoint shows now.
-    if (group_->rank() == 0) folder_.save(trainer_, identity_, seconds_, log_);
+    demand_agreement();
+    if (group_->rank() == 0) begin_or_continue();
+    trainer_.follow_first();
   }
 
   void train_epochs() {
@@ -170,7 +154,7 @@ class Run {
     write_text(folder_.file("classes.txt"), names);
     write_integers(folder_.file("counts.npy"), data_.counts);
     Json record = describe_run();
-    const auto scorer = learn::network_scorer(model_, options_.training.bf16);
+    const auto scorer = learn::network_scorer(model_, false);
     const std::vector<std::pair<const char*, std::shared_ptr<const images::ImageSet>>> parts{
         {"train", data_.train}, {"holdout", data_.holdout}, {"test", data_.test}};
     for (const auto& [name, set] : parts) {
@@ -184,6 +168,7 @@ class Run {
     }
     write_text(folder_.file("run.json"), record.dump(2) + "\n");
     folder_.remove_checkpoint();
+    if (options_.words.json) print_json(record);
     say(fmt::format("run written to {}; next: p2p estimate {}", io::quote(options_.folder),
                     io::shell_word(options_.folder)));
   }
@@ -193,12 +178,44 @@ class Run {
     if (speaks_) note(sentence);
   }
 
+  void demand_agreement() const {
+    const Json first = Json::parse(group_->of_first(identity_.dump()));
+    if (const std::string difference = first_difference(first, identity_); !difference.empty()) {
+      throw_usage(fmt::format(
+          "process 0 was started with {} in process {}; start all with the same options and data",
+          difference, group_->rank()));
+    }
+  }
+
+  // Process 0 decides where all begin: the others need neither its folder nor its --weights.
+  void begin_or_continue() {
+    if (options_.resume && folder_.is_finished()) {
+      throw_usage(
+          fmt::format("{} is finished; there is nothing to continue", io::quote(options_.folder)));
+    }
+    const std::optional<Checkpoint> checkpoint = folder_.load(identity_);
+    if (checkpoint) {
+      trainer_.restore(checkpoint->state, folder_.file("checkpoint.safetensors"),
+                       checkpoint->epochs);
+      seconds_ = checkpoint->seconds;
+      log_ = checkpoint->log;
+      say(fmt::format("continuing after epoch {}", checkpoint->epochs));
+      return;
+    }
+    if (!options_.weights.empty() && !learn::start_from(options_.weights, model_)) {
+      say(fmt::format("{} has no head of this shape: the head starts at random",
+                      io::quote(options_.weights)));
+    }
+    // A folder that cannot hold a checkpoint shows now.
+    folder_.save(trainer_, identity_, seconds_, log_);
+  }
+
   void describe() const {
-    if (!speaks_) return;
-    if (!data_.skipped.empty()) {
+    if (group_->rank() == 0 && !data_.skipped.empty()) {
       warn(fmt::format("{} images could not be read and were left out: {}", data_.skipped.size(),
                        io::list_text(data_.skipped)));
     }
+    if (!speaks_) return;
     std::string rows = fmt::format(
         "{} training rows of {} classes ({} to {} each)", data_.train->rows(), data_.classes.size(),
         *std::ranges::max_element(data_.counts), *std::ranges::min_element(data_.counts));
@@ -233,6 +250,8 @@ class Run {
                       {"digest", data_.digest},
                       {"skipped", data_.skipped.size()}};
     record["options"] = options_json(options_);
+    record["options"]["skip_bad"] = options_.data.open.skip_bad;
+    record["options"]["features"] = options_.features;
     record["network"] = identity_["network"];
     record["trained_numbers"] = model_.network().trained_numbers();
     record["classes"] = data_.classes.size();

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "learn/options.hpp"
+#include "program.hpp"
 #include "training_data.hpp"
 
 namespace p2p::train {
@@ -17,7 +18,7 @@ struct RunOptions {
   int threads = 1;
   bool features = false;
   bool resume = false;
-  bool quiet = false;
+  WordOptions words;  ///< JSON: run.json
   std::string folder;
 };
 

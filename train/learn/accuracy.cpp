@@ -1,6 +1,7 @@
 #include "learn/accuracy.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <limits>
 

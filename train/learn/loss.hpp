@@ -46,7 +46,8 @@ class LossFunction {
   LossFunction(const Loss& loss, double label_smoothing, at::Device device);
   /// Of each row, [N]: sum over classes c of target_c times the loss with y = c, where target is
   /// (1 - smoothing) on `labels` and smoothing / C on all. scores float [N, C], labels [N]. With
-  /// label smoothing the margin stays that of `labels`. `progress`: share of the epochs done.
+  /// label smoothing margin and weight stay those of `labels`. `progress`: share of the epochs
+  /// done.
   at::Tensor operator()(const at::Tensor& scores, const at::Tensor& labels, double progress) const;
 
  private:

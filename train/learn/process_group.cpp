@@ -7,6 +7,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "p2p/error.hpp"
 #ifdef P2P_GLOO
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #endif
@@ -65,6 +67,27 @@ class Alone final : public ProcessGroup {
 #ifdef P2P_GLOO
 constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(5);
 
+std::string variable(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? "" : text;
+}
+
+// Where the processes find each other: on a port of process 0, or of the torchrun that started it.
+c10::intrusive_ptr<c10d::Store> meeting_place(const Place& place, const std::string& address,
+                                              int port) {
+  const bool of_torchrun = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(port);
+  options.isServer = place.rank == 0 && !of_torchrun;
+  options.waitWorkers = false;
+  options.timeout = kPatience;
+  auto store = c10::make_intrusive<c10d::TCPStore>(address, options);
+  if (!of_torchrun) return store;
+  // Which outlives processes that it starts again.
+  return c10::make_intrusive<c10d::PrefixStore>("attempt " + variable("TORCHELASTIC_RESTART_COUNT"),
+                                                store);
+}
+
 class Gloo final : public ProcessGroup {
  public:
   Gloo(const Place& place, const std::string& address, int port) {
@@ -72,15 +95,13 @@ class Gloo final : public ProcessGroup {
     size_ = place.size;
     local_rank_ = place.local_rank;
     try {
-      c10d::TCPStoreOptions store_options;
-      store_options.port = static_cast<std::uint16_t>(port);
-      store_options.isServer = rank_ == 0;
-      store_options.waitWorkers = false;
-      store_options.timeout = kPatience;
-      const auto store = c10::make_intrusive<c10d::TCPStore>(address, store_options);
       const auto options = c10d::ProcessGroupGloo::Options::create(kPatience);
-      options->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
-      group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank_, size_, options);
+      const std::string interface = variable("GLOO_SOCKET_IFNAME");
+      options->devices.push_back(interface.empty()
+                                     ? c10d::ProcessGroupGloo::createDefaultDevice()
+                                     : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+      group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(meeting_place(place, address, port),
+                                                           rank_, size_, options);
     } catch (const std::exception& error) {
       throw_bad_data(fmt::format(
           "process {} of {} cannot meet the others at MASTER_ADDR {}, MASTER_PORT {}: {}", rank_,
@@ -95,8 +116,9 @@ class Gloo final : public ProcessGroup {
       group_->allreduce(tensors)->wait();
     } catch (const std::exception& error) {
       throw_bad_data(
-          fmt::format("process {} of {} lost the others ({}); start all again with --resume", rank_,
-                      size_, first_line(error)));
+          fmt::format("process {} of {} lost the others ({}); see what they said, then start all "
+                      "again with --resume",
+                      rank_, size_, first_line(error)));
     }
     return tensors[0].to(device);
   }
@@ -112,6 +134,20 @@ class Gloo final : public ProcessGroup {
 #endif
 
 }  // namespace
+
+at::Tensor ProcessGroup::of_first(const at::Tensor& tensor) const {
+  // x + -0.0 is x, also where x is -0.0.
+  return sum(rank_ == 0 ? tensor.detach().clone() : at::full_like(tensor, -0.0));
+}
+
+std::string ProcessGroup::of_first(const std::string& text) const {
+  const auto own = static_cast<std::int64_t>(text.size());
+  const auto size = of_first(at::full({1}, own, at::kLong)).item<std::int64_t>();
+  at::Tensor bytes = at::zeros({size}, at::kByte);
+  if (rank_ == 0) std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  bytes = of_first(bytes);
+  return {static_cast<const char*>(bytes.data_ptr()), static_cast<std::size_t>(size)};
+}
 
 std::unique_ptr<ProcessGroup> alone() { return std::make_unique<Alone>(); }
 

@@ -1,6 +1,7 @@
 #include "learn/score_images.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,18 +37,22 @@ void score_images(Scorer& scorer, const images::ImageSet& set, const ScoreOption
     });
   };
   std::future<at::Tensor> ahead = read(0);
+  std::int64_t classes = 0;  // none yet
   for (std::int64_t first = 0; first < set.rows();) {
     const at::Tensor images = ahead.get();
     const std::int64_t count = images.size(0);
     if (first + count < set.rows()) ahead = read(first + count);
-    const Scores made =
-        scorer.score(to_unit_range(filled(images, scorer.batch()).to(scorer.device())));
-    if (made.scores.dim() != 2 || made.scores.size(0) < count || made.scores.size(1) < 2) {
+    const at::Tensor batch_images = filled(images, scorer.batch());
+    const Scores made = scorer.score(to_unit_range(batch_images.to(scorer.device())));
+    const std::int64_t rows = batch_images.size(0);
+    if (made.scores.dim() != 2 || made.scores.size(0) != rows || made.scores.size(1) < 2 ||
+        (classes > 0 && made.scores.size(1) != classes)) {
       throw_bad_data(
           fmt::format("the model makes scores of shape {} of {} images; expected [{}, "
-                      "classes] with 2 classes or more",
-                      io::shape_text(made.scores.sizes().vec()), count, count));
+                      "classes] with 2 classes or more, always as many",
+                      io::shape_text(made.scores.sizes().vec()), rows, rows));
     }
+    classes = made.scores.size(1);
     take(first, {on_cpu(made.features, count), on_cpu(made.scores, count)});
     first += count;
   }

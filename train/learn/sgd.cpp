@@ -1,6 +1,7 @@
 #include "learn/sgd.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 namespace p2p::learn {
 

@@ -54,6 +54,9 @@ Batches::Options batch_options(const TrainOptions& options, const ProcessGroup& 
 }
 
 void demand(bool holds, const char* option, double found, const char* expected) {
+  if (!std::isfinite(found)) {
+    throw_usage(fmt::format("{} {} must be a finite number", option, found));
+  }
   if (!holds) throw_usage(fmt::format("{} {} must be {}", option, found, expected));
 }
 
@@ -115,7 +118,7 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
     looked = s + 1;
     if (step_done) step_done(looked, steps, losses[s].item<double>());
   }
-  losses = group_.sum(losses).cpu();
+  losses = losses.cpu();
   for (std::size_t s = 0; s < sizes.size(); ++s) {
     sum += sizes[s] * losses[static_cast<std::int64_t>(s)].item<double>();
     rows += sizes[s];
@@ -143,12 +146,18 @@ at::Tensor Trainer::step(const Batch& batch, double progress, double rate, HitCo
   if (partners.defined()) {
     losses = batch.share * losses + (1 - batch.share) * loss_(scores, partners, progress);
   }
-  const at::Tensor loss = losses.sum() / static_cast<double>(batch.all_rows);
+  at::Tensor loss = losses.sum() / static_cast<double>(batch.all_rows);
   std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, model_.trained());
-  if (group_.size() > 1) gradients = split(group_.sum(join(gradients)), gradients);
+  loss = loss.detach();
+  if (group_.size() > 1) {
+    gradients.push_back(loss);
+    gradients = split(group_.sum(join(gradients)), gradients);
+    loss = gradients.back();
+    gradients.pop_back();
+  }
   sgd_.step(gradients, rate);
   hits.add(scores, partners.defined() && batch.share < 0.5 ? partners : labels);
-  return loss.detach();
+  return loss;
 }
 
 void Trainer::demand_finite(const at::Tensor& losses, std::int64_t from, std::int64_t to) const {
@@ -205,6 +214,13 @@ void Trainer::restore(const TensorFile& file, const std::string& name, int epoch
     at::Tensor(own.value).copy_(*value);
   }
   epochs_done_ = epochs_done;
+}
+
+void Trainer::follow_first() {
+  const at::NoGradGuard no_gradients;
+  for (const NamedTensor& own : state()) at::Tensor(own.value).copy_(group_.of_first(own.value));
+  const at::Tensor epochs = group_.of_first(at::full({1}, epochs_done_, at::kLong));
+  epochs_done_ = static_cast<int>(epochs.item<std::int64_t>());
 }
 
 }  // namespace p2p::learn

@@ -51,8 +51,11 @@ class Trainer {
   [[nodiscard]] std::vector<NamedTensor> state() const;
   /// Error{kBadData}: tensors are missing or of other shapes; `name` of the file.
   void restore(const TensorFile& file, const std::string& name, int epochs_done);
+  /// State and epochs done of process 0 of the group, which all processes call.
+  void follow_first();
 
  private:
+  // The loss over the batches of all processes.
   at::Tensor step(const Batch& batch, double progress, double rate, HitCounter& hits);
   void demand_finite(const at::Tensor& losses, std::int64_t from, std::int64_t to) const;
   [[nodiscard]] Accuracies judge_holdout();

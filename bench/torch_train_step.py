@@ -1,0 +1,64 @@
+"""torch_train_step.py NETWORK BATCH THREADS LAYOUT STEPS: images/s of training steps in Python PyTorch.
+
+The same CIFAR network, loss and SGD as p2p train, eager, on one random batch that is there already: no
+images are read, changed or moved, which p2p train does as well in its time. LAYOUT: nchw or channels-last.
+"""
+
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+DEPTH = {"resnet20": 3, "resnet32": 5, "resnet44": 7}
+
+
+class Block(nn.Module):
+    def __init__(self, width, channels, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.stride, self.missing = stride, channels - width
+
+    def forward(self, x):
+        y = functional.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.missing:
+            half = self.missing // 2
+            x = functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, half, half))
+        return functional.relu(x + y)
+
+
+def network(name):
+    layers = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    width = 16
+    for channels in (16, 32, 64):
+        for block in range(DEPTH[name]):
+            layers.append(Block(width, channels, 2 if channels > 16 and block == 0 else 1))
+            width = channels
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def main():
+    name, batch, threads, layout, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+    torch.set_num_threads(threads)
+    order = torch.channels_last if layout == "channels-last" else torch.contiguous_format
+    model = network(name).to(memory_format=order)
+    images = torch.rand(batch, 3, 32, 32).contiguous(memory_format=order)
+    labels = torch.randint(0, 10, (batch,))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=2e-4)
+    times = []
+    for _ in range(steps + 2):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        times.append(time.perf_counter() - start)
+    print(torch.__version__, batch / statistics.median(times[2:]))
+
+
+main()
