@@ -118,8 +118,12 @@ Scores Model::forward(const at::Tensor& images, const Forward& how) {
                                    parameter(2), parameter(3), kBatchNormMomentum,
                                    network::kBatchNormEpsilon, *how.group);
         }
-        return at::batch_norm(input(0), parameter(0), parameter(1), parameter(2), parameter(3),
-                              how.training, kBatchNormMomentum, network::kBatchNormEpsilon, true);
+        // A single value has no variance to move a running moment to.
+        const bool single = how.training && input(0).numel() == input(0).size(1);
+        return at::batch_norm(input(0), parameter(0), parameter(1),
+                              single ? at::Tensor() : parameter(2),
+                              single ? at::Tensor() : parameter(3), how.training,
+                              kBatchNormMomentum, network::kBatchNormEpsilon, true);
       }
       // Nobody else sees what is overwritten, and no gradient needs it.
       case Op::kRelu:

@@ -22,7 +22,7 @@ using testing::Pointwise;
 
 constexpr double kTolerance = 1e-4;
 /// Of the largest score: 8 bits of a mantissa, rounded in each of up to 50 layers.
-constexpr double kBf16Share = 0.05;
+constexpr double kBf16Share = 0.04;
 
 network::NetworkConfig small_config(const std::string& name) {
   const bool for_large_images = name == "resnet18" || name == "resnet50";

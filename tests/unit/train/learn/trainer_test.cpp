@@ -115,11 +115,11 @@ TEST_P(TrainingOf, InTwoProcessesIsThatOfOneWithTheDoubledBatch) {
     Trainer trainer = trainer_of(model, options, group);
     const auto found = reports_of(trainer, 2);
     for (std::size_t epoch = 0; epoch < 2; ++epoch) {
-      EXPECT_NEAR(found[epoch].loss, expected[epoch].loss, 1e-3);
+      EXPECT_NEAR(found[epoch].loss, expected[epoch].loss, 1e-4);
       EXPECT_NEAR(found[epoch].train.all, expected[epoch].train.all, 0.02);
     }
     for (std::size_t i = 0; i < model.parameters().size(); ++i) {
-      EXPECT_LT(test::largest_difference(model.parameters()[i], whole.parameters()[i]), 1e-2)
+      EXPECT_LT(test::largest_difference(model.parameters()[i], whole.parameters()[i]), 1e-3)
           << model.network().parameters[i].name;
     }
   });
@@ -196,7 +196,7 @@ TEST_F(Training, RefusesTheStateOfAnotherNetwork) {
   const TensorFile state{trainer_of(other, options_of(1), *alone_).state(), {}};
   Model model = test::model_of("mlp", 8);
   Trainer trainer = trainer_of(model, options_of(1), *alone_);
-  expect_bad_data({"checkpoint.safetensors", "fc1.weight", "(512, 192)", "mlp"},
+  expect_bad_data({"checkpoint.safetensors", "fc1.weight", "[512, 192]", "mlp"},
                   [&] { trainer.restore(state, "checkpoint.safetensors", 1); });
 }
 
@@ -205,7 +205,7 @@ TEST_F(Training, RefusesAStateOfOtherShapesOrWithoutVelocities) {
   Trainer trainer = trainer_of(model, options_of(1), *alone_);
   TensorFile state{trainer.state(), {}};
   state.tensors.back().value = at::zeros({5});
-  expect_bad_data({"c.safetensors", "does not have", "velocity.fc.bias", "(3,)"},
+  expect_bad_data({"c.safetensors", "does not have", "velocity.fc.bias", "[3]"},
                   [&] { trainer.restore(state, "c.safetensors", 1); });
   state.tensors.pop_back();
   expect_bad_data({"c.safetensors", "lacks", "velocity.fc.bias"},

@@ -76,14 +76,14 @@ TEST_F(WeightFile, WithoutATensorIsRefused) {
   write_changed([](TensorFile& file) {
     std::erase_if(file.tensors, [](const NamedTensor& tensor) { return tensor.name == "fc.bias"; });
   });
-  expect_bad_data({"model.safetensors", "no such tensor", "resnet20", "fc.bias", "(3,)"},
+  expect_bad_data({"model.safetensors", "no such tensor", "resnet20", "fc.bias", "[3]"},
                   [&] { read_weights(path(), at::kCPU); });
 }
 
 TEST_F(WeightFile, WithATensorOfAnotherShapeIsRefused) {
   write_changed([](TensorFile& file) { file.tensors[0].value = at::zeros({16, 1, 3, 3}); });
   expect_bad_data(
-      {"model.safetensors", "(16, 1, 3, 3)", "resnet20", "conv1.weight", "(16, 3, 3, 3)"},
+      {"model.safetensors", "[16, 1, 3, 3]", "resnet20", "conv1.weight", "[16, 3, 3, 3]"},
       [&] { read_weights(path(), at::kCPU); });
 }
 
