@@ -26,7 +26,7 @@ struct Options {
   std::string prior;
   std::vector<std::string> train, train_labels;
   std::string counts;
-  std::string trained_with = "ce";
+  std::optional<std::string> trained_with;
   std::vector<std::string> test, test_labels, second;
   std::vector<std::string> methods;
   std::vector<std::string> out;
@@ -58,8 +58,8 @@ struct Measured {
   std::optional<double> seconds;
 };
 
-Measured measure_prior(const Options& options, const std::string& training_values,
-                       EstimateOptions estimate) {
+Measured measure_prior(const Options& options, const std::optional<RunFolder>& folder,
+                       const std::string& training_values, EstimateOptions estimate) {
   if (!options.prior.empty()) {
     const auto prior = std::make_shared<const ClassPrior>(load_prior(options.prior));
     for (const std::string& missing : missing_parts(*prior)) {
@@ -70,6 +70,11 @@ Measured measure_prior(const Options& options, const std::string& training_value
   ScoreOptions reading = options.reading;
   reading.scores = options.train;
   OpenedScores scores = open(reading);
+  if (folder && scores.set.classes() != folder->classes) {
+    throw_bad_data(
+        fmt::format("'{}' has {} classes, but the run '{}' has {}; use scores of the same model",
+                    options.train.front(), scores.set.classes(), folder->path, folder->classes));
+  }
   estimate.kind = scores.kind;
   estimate.kind_stated = !scores.kind_assumed;
   if (!options.counts.empty()) estimate.counts = read_shares(options.counts, scores.set.classes());
@@ -77,6 +82,7 @@ Measured measure_prior(const Options& options, const std::string& training_value
     estimate.training.values = read_per_class(training_values, scores.set.classes());
     estimate.training.file = training_values;
   }
+  if (folder && !options.trained_with) estimate.training = folder->training(estimate.counts);
   estimate.classes = scores.classes;
   estimate.ignore_index = options.reading.ignore_index;
   estimate.excluded = scores.excluded;
@@ -106,7 +112,7 @@ std::vector<std::string> inputs_of(const Options& options, const std::string& tr
   return inputs;
 }
 
-// The test rows of a run and, unless it is measured or given otherwise, its prior.
+// The test rows of a run and its prior, or its counts where the prior is measured here.
 std::optional<RunFolder> open_run(Options& options) {
   if (options.run.empty()) return std::nullopt;
   if (!is_run(options.run)) {
@@ -115,9 +121,11 @@ std::optional<RunFolder> open_run(Options& options) {
         options.run));
   }
   options.reading.scores = {options.run};
-  std::optional<RunFolder> folder = take_run(
-      options.reading,
-      {.labels = &options.test_labels, .prior = options.train.empty() ? &options.prior : nullptr});
+  const bool measured = !options.train.empty();
+  std::optional<RunFolder> folder =
+      take_run(options.reading, {.labels = &options.test_labels,
+                                 .counts = measured ? &options.counts : nullptr,
+                                 .prior = measured ? nullptr : &options.prior});
   options.test = options.reading.scores;
   return folder;
 }
@@ -128,10 +136,11 @@ void check(const Options& options) {
         "compare needs scores of training rows (--train), or a prior from p2p estimate (--prior)");
   }
   if (!options.prior.empty() && !(options.train.empty() && options.train_labels.empty() &&
-                                  options.counts.empty() && options.trained_with == "ce")) {
-    throw_usage(
-        "--prior holds what --train, --train-labels, --counts and --trained-with would say; give "
-        "one or the other");
+                                  options.counts.empty() && !options.trained_with)) {
+    throw_usage(fmt::format(
+        "the prior '{}' holds what --train, --train-labels, --counts and --trained-with would say; "
+        "leave those out, or measure another prior with --train and without --prior",
+        options.prior));
   }
 }
 
@@ -140,13 +149,15 @@ void run(Options options) {
   check(options);
   EstimateOptions estimate;
   std::string training_values;
-  estimate.training = parse_training(options.trained_with, training_values);
+  if (options.trained_with) {
+    estimate.training = parse_training(*options.trained_with, training_values);
+  }
   std::vector<std::string> inputs = inputs_of(options, training_values);
   if (folder) std::ranges::copy(folder->files(), std::back_inserter(inputs));
   check_table_files(options.out, {".csv", ".json", ".md"}, inputs);
   const std::vector<Method> methods = chosen_methods(options);
 
-  const Measured measured = measure_prior(options, training_values, std::move(estimate));
+  const Measured measured = measure_prior(options, folder, training_values, std::move(estimate));
   const ClassPrior& prior = *measured.prior;
   CorrectionOptions correction = method_options(options.correction, prior);
   correction.strength = options.strength;
@@ -217,7 +228,7 @@ void add_compare(CLI::App& app) {
   verb->add_option("--trained-with", options->trained_with,
                    "ce, la[:TAU], balanced-softmax, weights:FILE or offset:FILE")
       ->type_name("LOSS")
-      ->capture_default_str();
+      ->default_str("ce");
   verb->add_option("--prior", options->prior, "prior file in place of --train and --counts")
       ->type_name("PRIOR");
   add_evidence_options(*verb, options->evidence);

@@ -28,7 +28,8 @@ endmacro()
 # libtorch.so links the CUDA libraries; no symbol of it is used, but their kernels register themselves.
 function(p2p_torch_of_pytorch)
   file(REAL_PATH ${P2P_PYTORCH} folder)
-  foreach(file lib/libtorch.so lib/libtorch_cpu.so lib/libc10.so include/torch/csrc/api/include/torch/torch.h)
+  foreach(file lib/libtorch.so lib/libtorch_cpu.so lib/libc10.so include/torch/csrc/api/include/torch/torch.h
+               share/cmake/Torch/TorchConfig.cmake)
     if(NOT EXISTS ${folder}/${file})
       message(FATAL_ERROR "P2P_PYTORCH is ${folder}, where ${file} is missing; expected the folder that "
                           "python3 -c \"import torch; print(torch.__path__[0])\" prints")

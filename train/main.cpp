@@ -67,6 +67,17 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+int explain_memory() {
+  fmt::print(stderr, "p2p: out of memory; use a smaller --batch or fewer --threads\n");
+  return kInternalFailure;
+}
+
+// LibTorch has no type of its own for it on every device.
+bool is_about_memory(const std::string& words) {
+  return words.find("allocate memory") != std::string::npos ||
+         words.find("out of memory") != std::string::npos;
+}
+
 // The first line: LibTorch puts a trace of its own calls behind it.
 std::string words(const std::exception& error) {
   const std::string all = error.what();
@@ -88,9 +99,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "p2p: {}\n", error.what());
     return error.code() == p2p::ErrorCode::kUsage ? kUsageError : kBadData;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "p2p: out of memory; use a smaller --batch or fewer --threads\n");
-    return kInternalFailure;
+    return explain_memory();
   } catch (const std::exception& error) {
+    if (is_about_memory(error.what())) return explain_memory();
     fmt::print(stderr, "p2p: internal failure: {}; please report it\n", words(error));
     return kInternalFailure;
   }

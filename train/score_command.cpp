@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "images/class_numbers.hpp"
 #include "images/image_set.hpp"
 #include "io/text.hpp"
 #include "learn/device.hpp"
@@ -64,9 +68,21 @@ class Normalised final : public learn::Scorer {
   at::Tensor mean_, deviation_;
 };
 
+// The lists that `spec` may name.
+std::vector<std::string> files_of(const std::string& spec) {
+  std::vector<std::string> files;
+  std::istringstream parts(spec);
+  for (std::string part; std::getline(parts, part, ',');) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(part, ignored)) files.push_back(part);
+  }
+  return files;
+}
+
 struct OpenedModel {
   std::unique_ptr<learn::Model> network;  ///< of our own weight files
   std::unique_ptr<learn::Scorer> scorer;
+  std::vector<std::string> classes;  ///< or empty
 };
 
 OpenedModel open_model(const Options& options, const images::ImageShape& shape) {
@@ -77,7 +93,9 @@ OpenedModel open_model(const Options& options, const images::ImageShape& shape) 
       throw_usage(fmt::format("{} knows the --mean and --std of its images; leave them out",
                               io::quote(path)));
     }
-    opened.network = learn::read_weights(path, learn::choose_device(options.device, 0)).model;
+    learn::LoadedModel loaded = learn::read_weights(path, learn::choose_device(options.device, 0));
+    opened.network = std::move(loaded.model);
+    opened.classes = std::move(loaded.classes);
     const network::NetworkConfig& config = opened.network->network().config;
     if (config.channels != shape.channels || config.height != shape.height ||
         config.width != shape.width) {
@@ -116,13 +134,29 @@ OpenedModel open_model(const Options& options, const images::ImageShape& shape) 
   return opened;
 }
 
+// Labels count the columns of the scores. Classes without names are as good as any.
+void expect_same_classes(const Options& options, const std::vector<std::string>& of_model,
+                         const std::vector<std::string>& of_data) {
+  const std::vector<std::string> none = images::numbers(of_data.size());
+  if (of_model.size() != of_data.size() || of_model == none || of_data == none) return;
+  const auto [model, data] = std::ranges::mismatch(of_model, of_data);
+  if (model == of_model.end()) return;
+  throw_bad_data(fmt::format(
+      "class {} is {} in {} but {} in {}; give the classes of --data the names and the order of "
+      "those that the model was trained with",
+      model - of_model.begin(), io::quote(*model), io::quote(options.model), io::quote(*data),
+      io::quote(options.data)));
+}
+
 void run(Options& options) {
   at::set_num_threads(options.threads);
   options.open.threads = options.threads;
+  std::vector<std::string> inputs = files_of(options.data);
+  inputs.push_back(options.model);
   std::set<std::string> outputs;
   for (const std::string& output : {options.out, options.labels, options.features}) {
     if (output.empty()) continue;
-    refuse_overwriting(output, {options.model});
+    refuse_overwriting(output, inputs);
     if (!outputs.insert(output).second) {
       throw_usage(fmt::format("two outputs are to go to {}; give each a file of its own",
                               io::quote(output)));
@@ -135,6 +169,7 @@ void run(Options& options) {
                                options.part));
   }
   const OpenedModel model = open_model(options, set->shape());
+  expect_same_classes(options, model.classes, images.classes);
   if (!images.skipped.empty()) {
     warn(fmt::format("{} images could not be read and were left out: {}", images.skipped.size(),
                      io::list_text(images.skipped)));

@@ -18,10 +18,20 @@ void run(RunOptions& options, const std::string& profile, bool no_bias_decay) {
   options.data.seed = options.training.seed;
   options.data.open.threads = options.threads;
   options.training.bias_decay = !no_bias_decay;
-  if (options.data.holdout < 0 || options.data.holdout >= 1) {
+  if (!(options.data.holdout >= 0 && options.data.holdout < 1)) {
     throw_usage(fmt::format("--holdout {} must be at least 0 and below 1", options.data.holdout));
   }
   train(options);
+}
+
+// Of this machine's processors the share of one of the processes that torchrun or mpirun started.
+int share_of_threads() {
+  for (const char* name : {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"}) {
+    const char* text = std::getenv(name);
+    const int processes = text == nullptr ? 0 : std::atoi(text);
+    if (processes > 1) return std::max(1, default_threads() / processes);
+  }
+  return default_threads();
 }
 
 }  // namespace
@@ -87,7 +97,7 @@ void add_train(CLI::App& app) {
   verb->add_option("--device", options->device, "auto, cpu or cuda")
       ->type_name("D")
       ->capture_default_str();
-  options->threads = default_threads();
+  options->threads = share_of_threads();
   verb->add_option("--threads", options->threads, "processor threads")
       ->check(CLI::Range(1, 4096))
       ->type_name("N")

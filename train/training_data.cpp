@@ -12,6 +12,7 @@
 #include "io/sha256.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
+#include "p2p/parallel.hpp"
 
 namespace p2p::train {
 namespace {
@@ -24,34 +25,39 @@ std::vector<std::int64_t> some_rows(const images::ImageSet& set, std::int64_t mo
   return rows;
 }
 
-void find_moments(TrainingData& data) {
+// Of the values of one channel: integers, so that the order of adding does not show.
+struct Moments {
+  std::uint64_t sum = 0;
+  std::uint64_t squares = 0;
+};
+
+void find_moments(TrainingData& data, int threads) {
   const images::ImageShape& shape = data.train->shape();
   const auto channels = static_cast<std::size_t>(shape.channels);
-  std::vector<double> sums(channels);
-  std::vector<double> squares(channels);
-  std::vector<std::uint8_t> pixels(shape.bytes());
-  double count = 0;
-  for (const std::int64_t row : some_rows(*data.train, kMomentRows)) {
-    data.train->read(row, pixels.data());
-    // Exact: the integers of one image stay far below 2^64.
-    std::vector<std::uint64_t> sum(channels);
-    std::vector<std::uint64_t> square(channels);
-    for (std::size_t i = 0; i < pixels.size(); i += channels) {
-      for (std::size_t c = 0; c < channels; ++c) {
-        const std::uint64_t value = pixels[i + c];
-        sum[c] += value;
-        square[c] += value * value;
-      }
+  const std::vector<std::int64_t> rows = some_rows(*data.train, kMomentRows);
+  const auto workers = static_cast<std::size_t>(threads);
+  std::vector<std::vector<Moments>> all(workers, std::vector<Moments>(channels));
+  std::vector<std::vector<std::uint8_t>> pixels(workers, std::vector<std::uint8_t>(shape.bytes()));
+  parallel_for(static_cast<std::int64_t>(rows.size()), threads, [&](int worker, std::int64_t i) {
+    const auto own = static_cast<std::size_t>(worker);
+    data.train->read(rows[static_cast<std::size_t>(i)], pixels[own].data());
+    for (std::size_t k = 0; k < pixels[own].size(); ++k) {
+      const std::uint64_t value = pixels[own][k];
+      all[own][k % channels].sum += value;
+      all[own][k % channels].squares += value * value;
     }
-    for (std::size_t c = 0; c < channels; ++c) {
-      sums[c] += static_cast<double>(sum[c]);
-      squares[c] += static_cast<double>(square[c]);
-    }
-    count += static_cast<double>(pixels.size() / channels);
-  }
+  });
+  const double count =
+      static_cast<double>(rows.size()) * static_cast<double>(shape.bytes() / channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const double mean = sums[c] / count;
-    const double variance = std::max(0.0, squares[c] / count - mean * mean);
+    Moments joined;
+    for (const std::vector<Moments>& part : all) {
+      joined.sum += part[c].sum;
+      joined.squares += part[c].squares;
+    }
+    const double mean = static_cast<double>(joined.sum) / count;
+    const double variance =
+        std::max(0.0, static_cast<double>(joined.squares) / count - mean * mean);
     data.mean.push_back(static_cast<float>(mean / 255));
     // Of images of one colour: they are not scaled.
     data.deviation.push_back(variance > 0 ? static_cast<float>(std::sqrt(variance) / 255) : 1.0F);
@@ -108,7 +114,7 @@ TrainingData prepare_data(const DataOptions& options) {
     data.train = images::subset(data.train, train);
   }
   data.counts = images::count_classes(*data.train, data.classes.size());
-  find_moments(data);
+  find_moments(data, options.open.threads);
   io::Sha256 digest;
   add(digest, *data.train);
   if (data.holdout) add(digest, *data.holdout);

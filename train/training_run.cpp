@@ -199,6 +199,7 @@ class Run {
                        checkpoint->epochs);
       seconds_ = checkpoint->seconds;
       log_ = checkpoint->log;
+      write_text(folder_.file("log.csv"), log_);  // it may lack the last line
       say(fmt::format("continuing after epoch {}", checkpoint->epochs));
       return;
     }

@@ -190,20 +190,74 @@ def test_a_verb_prints_what_it_prints_of_the_files(estimated, verb):
     assert estimated.p2p(verb, "run").out == estimated.p2p(*EXPLICIT[verb]).out
 
 
+FEW = ["--methods", "none,empirical", "--bootstrap", "20"]
+
+
+def comparison(run, *args):
+    """What compare finds, without the time that it took."""
+    found = run.p2p("compare", *args, *FEW, "--json").json
+    found.pop("prior_seconds")
+    for method in found["methods"]:
+        method.pop("seconds")
+    return found
+
+
 def test_compare_judges_on_the_test_rows(estimated):
-    few = ["--methods", "none,empirical", "--bootstrap", "20", "--json"]
-    found = estimated.p2p("compare", "run", *few).json
-    explicit = estimated.p2p("compare", "--prior", "run/prior.json", "--test", "run/test_scores.npy",
-                             "--test-labels", "run/test_labels.npy", *few).json  # fmt: skip
-    for comparison in (found, explicit):
-        for method in comparison["methods"]:
-            method.pop("seconds")
-    assert found == explicit
+    explicit = ["--prior", "run/prior.json", "--test", "run/test_scores.npy", "--test-labels",
+                "run/test_labels.npy"]  # fmt: skip
+    assert comparison(estimated, "run") == comparison(estimated, *explicit)
 
 
-def test_compare_may_measure_the_prior_itself(run):
-    few = ["--methods", "none", "--bootstrap", "0"]
-    run.p2p("compare", "run", "--train", "run/train_scores.npy", "--counts", "run/counts.npy", *few)
+TRAINED = {
+    "ce": np.zeros(4),
+    "la:1": ADJUSTED,
+    "balanced-softmax": np.log(COUNTS),
+    "ldam-drw": [0.5, -0.25, 1, 0],
+}
+
+
+@pytest.mark.parametrize("loss", TRAINED)
+@pytest.mark.parametrize("holdout", [False, True])
+def test_compare_measures_the_prior_as_estimate_does(run, loss, holdout):
+    run.trained(loss, TRAINED[loss])
+    run.p2p("estimate", "run")
+    more = []
+    if holdout:
+        more = ["--holdout", "run/holdout_scores.npy", "--holdout-labels", "run/holdout_labels.npy"]
+    estimated = comparison(run, "run", *more)
+    (run.path / "prior.json").unlink()
+    assert comparison(run, "run", "--train", "run/train_scores.npy", *more) == estimated
+
+
+def test_a_loss_that_compare_is_given_wins_over_that_of_the_run(run):
+    run.trained("la:1", ADJUSTED)
+    run.p2p("estimate", "run", "--trained-with", "ce")
+    train = ["--train", "run/train_scores.npy"]
+    as_ce = comparison(run, "run", *train, "--trained-with", "ce")
+    assert as_ce == comparison(run, "run")
+    assert as_ce != comparison(run, "run", *train)
+
+
+def test_counts_that_compare_is_given_win_over_those_of_the_run(run):
+    np.save(run.folder / "n.npy", [4, 3, 2, 1])
+    run.trained("la:1", ADJUSTED)
+    run.p2p("estimate", "run", "--counts", "n.npy")
+    measured = comparison(run, "run", "--train", "run/train_scores.npy", "--counts", "n.npy")
+    assert measured == comparison(run, "run")
+
+
+@pytest.mark.parametrize("given", [["--counts", "run/counts.npy"], ["--trained-with", "ce"]])
+def test_compare_does_not_change_the_prior_of_the_run(estimated, given):
+    words = ["the prior 'run/prior.json' holds what", given[0]]
+    estimated.refuse("compare", "run", *given, words=words, code=2)
+
+
+def test_training_scores_of_another_model_are_not_those_of_the_run(run):
+    np.save(run.folder / "five.npy", np.eye(5, dtype=np.float32))
+    np.save(run.folder / "n.npy", [5, 4, 3, 2, 1])
+    (run.folder / "names.txt").write_text("a\nb\nc\nd\ne\n")
+    run.refuse("compare", "run", "--train", "five.npy", "--counts", "n.npy", "--classes",
+               "names.txt", words=["'five.npy' has 5 classes", "the run 'run' has 4"])  # fmt: skip
 
 
 def test_inspect_reads_other_rows_of_a_run_on_request(estimated):

@@ -186,22 +186,26 @@ class TestNotANumber:
     """A learning rate at which the loss is no number."""
 
     def test_epoch_and_step_are_named_and_the_last_good_checkpoint_stays(self, place):
-        """47 rows a step: the first, which is fine, is an epoch."""
-        outcome = place.attempt("--lr", 1e30, "--epochs", 9, "--quiet", batch=64)
+        outcome = place.attempt("--lr", 1e30, "--epochs", 9, "--quiet", batch=8)
         assert outcome.code == 3, outcome
         (line,) = outcome.err.splitlines()
         assert line.startswith("p2p: the loss is ")
-        assert "in step 1 of epoch 2" in line
+        assert "in step 2 of epoch 1" in line
         assert "lower --lr (it was 1e+30)" in line
         run = place.run()
         assert run.files == {"checkpoint.safetensors", "log.csv"}
-        assert [entry["epoch"] for entry in run.log] == ["1"]
+        assert run.log == []
 
-    def test_weights_that_the_last_step_spoiled_make_no_scores(self, place):
+    def test_an_epoch_whose_last_step_spoiled_the_weights_is_not_saved(self, place):
+        """47 rows a step: the only step of the epoch has a fine loss."""
         outcome = place.attempt("--lr", 1e30, "--epochs", 1, "--quiet", batch=64)
         assert outcome.code == 3, outcome
-        assert "lower --lr" in outcome.err
-        assert "run.json" not in place.run().files
+        (line,) = outcome.err.splitlines()
+        assert "no finite scores after the last step of epoch 1" in line
+        assert "lower --lr" in line
+        run = place.run()
+        assert run.files == {"checkpoint.safetensors", "log.csv"}
+        assert run.log == []
 
 
 def small_files():

@@ -99,14 +99,31 @@ class TestData:
         trained.refuse("run/model.safetensors", "--part", "train", data="data/test",
                        out="none.npy", words=["'data/test' has no train part"])  # fmt: skip
 
-    def test_a_list_of_test_images(self, trained):
-        names = sorted((trained.folder / "data" / "test").rglob("*.png"), reverse=True)
+    def write_list(self, trained, name):
+        """The test images in reverse."""
+        paths = sorted((trained.folder / "data" / "test").rglob("*.png"), reverse=True)
         lines = [f"{path.relative_to(trained.folder)} {CLASSES.index(path.parent.name)}\n"
-                 for path in names]  # fmt: skip
-        (trained.folder / "TEST.txt").write_text("".join(lines))
-        scores = trained.score("run/model.safetensors", "--labels", "list.npy", data="TEST.txt")
+                 for path in paths]  # fmt: skip
+        (trained.folder / name).write_text("".join(lines))
+        return name
+
+    def test_a_list_of_test_images(self, trained):
+        listed = self.write_list(trained, "TEST.txt")
+        scores = trained.score("run/model.safetensors", "--labels", "list.npy", data=listed)
         np.testing.assert_allclose(scores, self.expected(trained)[::-1], atol=1e-6)
         np.testing.assert_array_equal(np.load(trained.folder / "list.npy"), trained.labels[::-1])
+
+    def test_a_list_of_numbered_classes_fits_any_names(self, trained):
+        trained.score("run/model.safetensors", data=self.write_list(trained, "numbered.txt"))
+
+    @pytest.mark.parametrize("options", [[], ["--labels", "none-labels.npy"]])
+    def test_classes_of_other_names_are_refused(self, trained, options):
+        """Else their labels would count other columns of the scores."""
+        for name in ("ant", "bird", "cat"):
+            write_png(trained.folder / "birds" / name / "1.png", trained.images[0])
+        trained.refuse("run/model.safetensors", *options, data="birds", out="none.npy",
+                       words=["class 1 is 'bee' in 'run/model.safetensors' but 'bird' in 'birds'",
+                              "--data"])  # fmt: skip
 
     def test_images_of_another_size_need_resize(self, trained):
         """Wider ones lose their sides."""
@@ -160,6 +177,16 @@ class TestOutputs:
     def test_the_model_is_not_overwritten(self, place, outputs):
         refuse(place.folder, "score", "run/model.safetensors", "--data", "data", *outputs,
                words=["same file as the input", "write to another path"])  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "outputs", [["-o", "first.csv"], ["-o", "new.npy", "--labels", "second.npy"]]
+    )
+    def test_the_lists_of_images_are_not_overwritten(self, place, outputs):
+        lines = [f"data/test/{name}/00.png {label}\n" for label, name in enumerate(CLASSES)]
+        for name in ("first.csv", "second.npy"):
+            (place.folder / name).write_text("".join(lines))
+        refuse(place.folder, "score", "run/model.safetensors", "--data", "first.csv,second.npy",
+               *outputs, words=["same file as the input", "write to another path"])  # fmt: skip
 
     def test_two_outputs_do_not_share_a_file(self, place):
         place.refuse("run/model.safetensors", "--labels", "both.npy", out="both.npy", code=2,
@@ -233,6 +260,28 @@ class Raising(Net):
         return images
 
 
+class Viewing(Net):
+    """Flattens by view(), which needs the pixels row by row."""
+
+    def forward(self, images):
+        return self.head(images.view(images.size(0), -1)[:, :5])
+
+
+class Spoilt(Net):
+    """In batches of 3 the second row has `value` from class `start` on."""
+
+    def __init__(self, value: float, start: int):
+        super().__init__()
+        self.value = value
+        self.start = start
+
+    def forward(self, images):
+        scores = self.head(self.convolution(images).mean(dim=(2, 3)))
+        if images.size(0) == 3:
+            scores[1, self.start :] = self.value
+        return scores
+
+
 class Fickle(Net):
     """As many classes as images."""
 
@@ -292,6 +341,22 @@ class TestTorchScript:
     def test_what_is_no_scores_gets_a_sentence(self, place, module, words):
         self.save(place, module())
         place.refuse("model.pt", words=words)
+
+    def test_images_lie_row_by_row(self, place):
+        self.save(place, Viewing())
+        expected = self.expect(Viewing(), place.tensor.contiguous())
+        np.testing.assert_allclose(place.score("model.pt"), expected, atol=1e-6)
+        place.score("model.pt", "--mean", "0,0,0", "--std", "1,1,1")
+
+    @pytest.mark.parametrize(("value", "start"), [("nan", 2), ("inf", 2), ("-inf", 0)])
+    def test_scores_that_are_no_numbers_are_refused_with_their_row(self, place, value, start):
+        self.save(place, Spoilt(float(value), start))
+        place.refuse("model.pt", "--batch", 4, words=["row 9", f"is {value}"])
+        assert not (place.folder / "scores.npy").exists()
+
+    def test_a_class_may_be_masked(self, place):
+        self.save(place, Spoilt(float("-inf"), 2))
+        assert np.isneginf(place.score("model.pt", "--batch", 4)).sum() == 1
 
     def test_the_number_of_classes_does_not_change(self, place):
         self.save(place, Fickle())

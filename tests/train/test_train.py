@@ -211,6 +211,7 @@ class TestLosses:
     PI = N / N.sum()
     WEIGHTS = (1 - 0.9999) / (1 - 0.9999**N)
     WEIGHTS *= 3 / WEIGHTS.sum()
+    WEIGHTS_OF_ROWS = WEIGHTS / (PI @ WEIGHTS)
     MARGINS = 30 * 0.5 * (N.min() / N) ** 0.25
 
     @staticmethod
@@ -233,7 +234,7 @@ class TestLosses:
             "la:0.5": lambda: (cls.cross_entropy(z + 0.5 * log_pi, y), 0.5 * log_pi),
             "balanced-softmax": lambda: (cls.cross_entropy(z + np.log(cls.N), y), np.log(cls.N)),
             "ldam": lambda: (cls.cross_entropy(z - margins, y), none),
-            "ldam-drw": lambda: (cls.cross_entropy(z - margins, y), -np.log(cls.WEIGHTS)),
+            "ldam-drw": lambda: (cls.cross_entropy(z - margins, y), -np.log(cls.WEIGHTS_OF_ROWS)),
             "vs": lambda: (cls.cross_entropy((cls.N / 30) ** 0.15 * z + 1.25 * log_pi, y), none),
             "focal": lambda: (cls.focal(z, y), none),
             "cb": lambda: (cls.WEIGHTS[y] * cls.cross_entropy(z, y), -np.log(cls.WEIGHTS)),

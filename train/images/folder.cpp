@@ -49,8 +49,18 @@ std::vector<std::string> list_folders(const fs::path& folder) {
   return names;
 }
 
+// Lists of class names hold one a line, in UTF-8, and are read without blanks around them.
+void expect_name(const fs::path& folder, const std::string& name) {
+  if (io::printable(name) == name && io::trim(name) == name) return;
+  throw_bad_data(
+      fmt::format("the folder {} in {} cannot name a class; expected UTF-8 without control "
+                  "characters, and no blank at either end: rename it",
+                  io::quote(name), io::quote(folder.string())));
+}
+
 std::vector<std::string> list_classes(const fs::path& folder) {
   std::vector<std::string> classes = list_folders(folder);
+  for (const std::string& name : classes) expect_name(folder, name);
   if (classes.size() < 2) {
     throw_bad_data(fmt::format(
         "{} has {}; expected two or more folders of images, one a class",

@@ -46,13 +46,19 @@ std::vector<double> map(const std::vector<std::int64_t>& counts, auto&& function
   return values;
 }
 
-// Inverse effective numbers, mean 1.
-std::vector<double> effective_number_weights(const std::vector<std::int64_t>& counts, double beta) {
+// Inverse effective numbers, of mean 1 over classes, or over rows.
+std::vector<double> effective_number_weights(const std::vector<std::int64_t>& counts, double beta,
+                                             bool over_rows) {
   std::vector<double> weights =
       map(counts, [&](double n) { return (1 - beta) / (1 - std::pow(beta, n)); });
   double sum = 0;
-  for (const double w : weights) sum += w;
-  for (double& w : weights) w *= static_cast<double>(weights.size()) / sum;
+  double parts = 0;
+  for (std::size_t c = 0; c < weights.size(); ++c) {
+    const double part = over_rows ? static_cast<double>(counts[c]) : 1;
+    sum += part * weights[c];
+    parts += part;
+  }
+  for (double& w : weights) w *= parts / sum;
   return weights;
 }
 
@@ -72,8 +78,8 @@ Loss parse_loss(const std::string& text, const std::vector<std::int64_t>& counts
   };
   Loss loss;
   loss.training_offset.assign(counts.size(), 0.0);
-  const auto weigh = [&](double beta) {
-    loss.weights = effective_number_weights(counts, beta);
+  const auto weigh = [&](double beta, bool over_rows) {
+    loss.weights = effective_number_weights(counts, beta, over_rows);
     loss.trained_with = "offset";
     std::ranges::transform(loss.weights, loss.training_offset.begin(),
                            [](double w) { return -std::log(w); });
@@ -97,7 +103,7 @@ Loss parse_loss(const std::string& text, const std::vector<std::int64_t>& counts
       return network::kCosineScale * kLargestMargin * std::pow(fewest / n, 0.25);
     });
     if (name == "ldam-drw") {
-      weigh(kEffectiveNumberBeta);
+      weigh(kEffectiveNumberBeta, true);
       loss.weights_from = 0.8;
     }
   } else if (name == "vs") {
@@ -111,7 +117,7 @@ Loss parse_loss(const std::string& text, const std::vector<std::int64_t>& counts
   } else if (name == "cb") {
     const double beta = parse_numbers(text, {kEffectiveNumberBeta})[0];
     if (beta >= 1) throw_usage(fmt::format("--loss '{}': BETA must be below 1", text));
-    weigh(beta);
+    weigh(beta, false);
   } else {
     throw_usage(fmt::format("--loss '{}' is not {}", text, kNames));
   }

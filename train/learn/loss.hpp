@@ -15,12 +15,13 @@ namespace p2p::learn {
 ///   ldam              -log softmax(z - s m_y e_y)_y, m_c = 0.5 (min n / n_c)^(1/4), s of the
 ///   cosine
 ///                     head, which it needs (Cao et al. 2019)
-///   ldam-drw          ldam, weighted as cb from 80 % of the epochs on
+///   ldam-drw          ldam, from 80 % of the epochs on weighted as cb, but of mean 1 over rows: on
+///                     average what dividing by the weights of a batch gives, as they do
 ///   vs[:GAMMA:TAU]    -log softmax((n / max n)^gamma z + tau log pi)_y (Kini et al. 2021),
 ///                     gamma 0.15, tau 1.25
 ///   focal[:GAMMA]     -(1 - p_y)^gamma log p_y (Lin et al. 2017), gamma 2
 ///   cb[:BETA]         -w_y log softmax(z)_y, w_c proportional to (1 - beta) / (1 - beta^n_c), mean
-///                     1 (Cui et al. 2019), beta 0.9999
+///                     1 over classes (Cui et al. 2019), beta 0.9999
 struct Loss {
   enum class Kind : std::uint8_t { kSoftmax, kMargin, kFocal };
   Kind kind = Kind::kSoftmax;

@@ -65,7 +65,7 @@ class Alone final : public ProcessGroup {
 };
 
 #ifdef P2P_GLOO
-constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(5);
+constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(30);  // as PyTorch
 
 std::string variable(const char* name) {
   const char* text = std::getenv(name);

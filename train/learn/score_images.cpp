@@ -24,6 +24,19 @@ at::Tensor on_cpu(const at::Tensor& rows, std::int64_t count) {
   return rows.defined() ? rows.slice(0, 0, count).to(at::kCPU).contiguous() : rows;
 }
 
+// A row may have classes of -inf, but a largest score that is a number.
+void expect_numbers(const at::Tensor& scores, std::int64_t first) {
+  const at::Tensor largest = scores.amax(1);  // NaN where a score is
+  const at::Tensor bad = largest.isfinite().logical_not().nonzero();
+  if (bad.numel() == 0) return;
+  const auto row = bad[0].item<std::int64_t>();
+  throw_bad_data(
+      fmt::format("the largest score that the model gives row {} is {}; expected finite numbers, "
+                  "or -inf for some of the classes: train it with a lower --lr, or give the --mean "
+                  "and --std that it was trained with",
+                  first + row, largest[row].item<float>()));
+}
+
 }  // namespace
 
 void score_images(Scorer& scorer, const images::ImageSet& set, const ScoreOptions& options,
@@ -53,7 +66,9 @@ void score_images(Scorer& scorer, const images::ImageSet& set, const ScoreOption
                       io::shape_text(made.scores.sizes().vec()), rows, rows));
     }
     classes = made.scores.size(1);
-    take(first, {on_cpu(made.features, count), on_cpu(made.scores, count)});
+    const at::Tensor scores = on_cpu(made.scores, count);
+    expect_numbers(scores, first);
+    take(first, {on_cpu(made.features, count), scores});
     first += count;
   }
 }

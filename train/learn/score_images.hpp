@@ -18,7 +18,7 @@ struct ScoreOptions {
 using TakeScores = std::function<void(std::int64_t first, const Scores& scores)>;
 
 /// The scores of all rows, without augmentation, on the CPU. Memory does not grow with the rows.
-/// Error{kBadData}: scores that are no [N, classes].
+/// Error{kBadData}: scores that are no [N, classes], or no numbers (-inf is a masked class).
 void score_images(Scorer& scorer, const images::ImageSet& set, const ScoreOptions& options,
                   const TakeScores& take);
 

@@ -1,6 +1,7 @@
 #include "learn/scorer.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 
 namespace p2p::learn {
 namespace {
@@ -20,6 +21,8 @@ class NetworkScorer final : public Scorer {
 }  // namespace
 
 std::unique_ptr<Scorer> network_scorer(Model& model, bool bf16) {
+  // Scores have the precision that other engines find again.
+  at::globalContext().setAllowTF32CuDNN(false);
   return std::make_unique<NetworkScorer>(model, bf16);
 }
 

@@ -36,7 +36,7 @@ class TorchScriptScorer final : public Scorer {
   Scores score(const at::Tensor& images) override {
     c10::IValue result;
     try {
-      result = module_.forward({images});
+      result = module_.forward({images.contiguous()});  // many flatten by view()
     } catch (const std::exception& error) {
       fail("run", error);
     }

@@ -54,8 +54,9 @@ Batches::Options batch_options(const TrainOptions& options, const ProcessGroup& 
 }
 
 void demand(bool holds, const char* option, double found, const char* expected) {
-  if (!std::isfinite(found)) {
-    throw_usage(fmt::format("{} {} must be a finite number", option, found));
+  constexpr double kMost = 1e30;  // of what is multiplied in single precision
+  if (!(std::abs(found) <= kMost)) {
+    throw_usage(fmt::format("{} {} must be a finite number up to {}", option, found, kMost));
   }
   if (!holds) throw_usage(fmt::format("{} {} must be {}", option, found, expected));
 }
@@ -123,6 +124,7 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
     sum += sizes[s] * losses[static_cast<std::int64_t>(s)].item<double>();
     rows += sizes[s];
   }
+  demand_sound();
   report.loss = sum / rows;
   report.train = hits.accuracies(data_.counts, group_);
   report.holdout = judge_holdout();
@@ -169,6 +171,23 @@ void Trainer::demand_finite(const at::Tensor& losses, std::int64_t from, std::in
         fmt::format("the loss is {} in step {} of epoch {}; train with a lower --lr (it was {})",
                     loss, from + i + 1, epochs_done_ + 1, options_.learning_rate));
   }
+}
+
+void Trainer::demand_sound() {
+  const at::NoGradGuard no_gradients;
+  bool sound = true;
+  for (const NamedTensor& tensor : state()) {
+    sound = sound && tensor.value.isfinite().all().item<bool>();
+  }
+  const std::int64_t rows = std::min<std::int64_t>(options_.batch, data_.train->rows());
+  const at::Tensor images =
+      to_unit_range(read_images(*data_.train, 0, rows, threads_).to(model_.device()));
+  sound = sound && model_.forward(images, {}).scores.isfinite().all().item<bool>();
+  if (sound) return;
+  throw_bad_data(fmt::format(
+      "the weights make no finite scores after the last step of epoch {}; train with a lower --lr "
+      "(it was {})",
+      epochs_done_ + 1, options_.learning_rate));
 }
 
 Accuracies Trainer::judge_holdout() {

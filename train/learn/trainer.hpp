@@ -44,7 +44,8 @@ class Trainer {
           const ProcessGroup& group, int threads);
 
   [[nodiscard]] int epochs_done() const { return epochs_done_; }
-  /// Error{kBadData}: the loss is no finite number, with epoch and step.
+  /// Error{kBadData}: the loss is no finite number, with epoch and step; or the scores are not
+  /// after the last step.
   EpochReport run_epoch(const StepDone& step_done);
 
   /// Everything that the next epoch depends on beside the options.
@@ -58,6 +59,8 @@ class Trainer {
   // The loss over the batches of all processes.
   at::Tensor step(const Batch& batch, double progress, double rate, HitCounter& hits);
   void demand_finite(const at::Tensor& losses, std::int64_t from, std::int64_t to) const;
+  // What a step left is seen by the next one only; an epoch has to end well to be saved.
+  void demand_sound();
   [[nodiscard]] Accuracies judge_holdout();
 
   Model& model_;

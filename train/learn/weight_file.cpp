@@ -21,26 +21,34 @@ bool is_of_head(const network::Network& network, std::size_t i) {
   return std::ranges::count(network.nodes.back().parameters, static_cast<int>(i)) > 0;
 }
 
-// True: the head's numbers were in the file.
-bool take(const TensorFile& file, const std::string& path, Model& model, bool head_may_differ) {
-  bool head = true;
-  const auto& parameters = model.network().parameters;
+// The tensor of each parameter; null: of a head that may differ.
+std::vector<const at::Tensor*> match(const TensorFile& file, const std::string& path,
+                                     const network::Network& network, bool head_may_differ) {
+  std::vector<const at::Tensor*> values;
+  const auto& parameters = network.parameters;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const at::Tensor* value = file.find(parameters[i].name);
     if (value != nullptr && value->sizes() == at::IntArrayRef(parameters[i].shape)) {
-      model.set(i, *value);
-    } else if (head_may_differ && is_of_head(model.network(), i)) {
-      head = false;
+      values.push_back(value);
+    } else if (head_may_differ && is_of_head(network, i)) {
+      values.push_back(nullptr);
     } else {
-      throw_bad_data(
-          fmt::format("{} has {}; network {} needs tensor {} of shape {}", io::quote(path),
-                      value == nullptr ? "no such tensor"
-                                       : "shape " + io::shape_text(value->sizes().vec()) + " there",
-                      model.network().config.name, io::quote(parameters[i].name),
-                      io::shape_text(parameters[i].shape)));
+      throw_bad_data(fmt::format(
+          "{} has {}; network {} needs tensor {} of shape {}", io::quote(path),
+          value == nullptr ? "no such tensor"
+                           : "shape " + io::shape_text(value->sizes().vec()) + " there",
+          network.config.name, io::quote(parameters[i].name), io::shape_text(parameters[i].shape)));
     }
   }
-  return head;
+  return values;
+}
+
+// True: all of them were there.
+bool set(Model& model, const std::vector<const at::Tensor*>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] != nullptr) model.set(i, *values[i]);
+  }
+  return std::ranges::count(values, nullptr) == 0;
 }
 
 std::vector<std::string> class_names(const TensorFile& file, std::int64_t classes) {
@@ -79,16 +87,18 @@ LoadedModel read_weights(const std::string& path, at::Device device) {
         "p2p train run",
         io::quote(path)));
   }
+  network::Network network = network::make_network(network::config_from_json(config->second, path));
+  const auto values = match(file, path, network, false);  // before memory of its size is taken
   LoadedModel loaded;
-  loaded.model = std::make_unique<Model>(
-      network::make_network(network::config_from_json(config->second, path)), 0, device);
-  take(file, path, *loaded.model, false);
+  loaded.model = std::make_unique<Model>(std::move(network), 0, device);
+  set(*loaded.model, values);
   loaded.classes = class_names(file, loaded.model->network().config.classes);
   return loaded;
 }
 
 bool start_from(const std::string& path, Model& model) {
-  return take(read_tensors(path), path, model, true);
+  const TensorFile file = read_tensors(path);
+  return set(model, match(file, path, model.network(), true));
 }
 
 }  // namespace p2p::learn

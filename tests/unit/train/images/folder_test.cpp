@@ -125,6 +125,23 @@ TEST_F(ImageFolder, EmptyClassIsNamed) {
   expect_refused({"train/a", "no image"});
 }
 
+TEST_F(ImageFolder, ClassesHaveNamesThatAListCanHold) {
+  both_parts();
+  const auto expect_class_refused = [&](const std::string& name, const char* said) {
+    image("train/" + name + "/1.png");
+    image("test/" + name + "/1.png");
+    expect_refused({said, "in '", "/train'", "rename"});
+    std::filesystem::remove_all(folder_.path("train/" + name));
+    std::filesystem::remove_all(folder_.path("test/" + name));
+  };
+  expect_class_refused("two\nlines", "'two\\x0alines'");
+  expect_class_refused("caf\xe9", "'caf\\xe9'");
+  expect_class_refused("blank ", "'blank '");
+  image("train/drei Bären/1.png");
+  image("test/drei Bären/1.png");
+  EXPECT_EQ(open().classes, (Names{"a", "b", "drei Bären"}));
+}
+
 TEST_F(ImageFolder, OneClassIsNotEnough) {
   image("train/a/1.png");
   expect_refused({"train", "one class only, 'a'"});

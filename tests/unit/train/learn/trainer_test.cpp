@@ -171,6 +171,37 @@ TEST_F(Training, ReportsTheMeanLossOfRowsNotOfSteps) {
   EXPECT_NEAR(found, losses.mean().item<double>(), 1e-5);
 }
 
+TEST_F(Training, MixesImagesAndLossesByTheShareOfTheBatch) {
+  TrainOptions options = options_of(1);
+  options.learning_rate = 1e-30;  // the model stays as it is
+  options.augmentation = "none";
+  options.batch = 60;
+  options.mixup = 1;
+  options.seed = 3;
+  Model model = test::model_of("mlp", 8);
+  const double found = trainer_of(model, options, *alone_).run_epoch({}).loss;
+  const auto set = test::coloured_noise(60);
+  Batches batches(set, images::make_augmentation("none", set->shape()),
+                  {.batch = 60, .mixup = 1, .seed = 3});
+  batches.start(0);
+  const Batch batch = batches.next();
+  const at::Tensor plain = to_unit_range(batch.images);
+  const at::Tensor log_p = at::log_softmax(
+      model
+          .forward(batch.share * plain + (1 - batch.share) * plain.index_select(0, batch.partners),
+                   {})
+          .scores.detach(),
+      1);
+  double sum = 0;
+  for (std::int64_t i = 0; i < 60; ++i) {
+    const auto own = batch.labels[i].item<std::int64_t>();
+    const auto other = batch.labels[batch.partners[i].item<std::int64_t>()].item<std::int64_t>();
+    sum -= batch.share * log_p[i][own].item<double>();
+    sum -= (1 - batch.share) * log_p[i][other].item<double>();
+  }
+  EXPECT_NEAR(found, sum / 60, 1e-5);
+}
+
 TEST_F(Training, TellsOfEveryStep) {
   Model model = test::model_of("mlp", 8);
   Trainer trainer = trainer_of(model, options_of(1), *alone_);
@@ -189,6 +220,17 @@ TEST_F(Training, StopsAtALossThatIsNoFiniteNumberAndNamesTheStep) {
   Model model = test::model_of("mlp", 8);
   Trainer trainer = trainer_of(model, options, *alone_);
   expect_bad_data({"the loss is", "in step 2 of epoch 1", "--lr"}, [&] { trainer.run_epoch({}); });
+}
+
+TEST_F(Training, RefusesAnEpochWhoseLastStepSpoiledTheWeights) {
+  TrainOptions options = options_of(1);
+  options.learning_rate = 1e30;
+  options.batch = 60;
+  Model model = test::model_of("mlp", 8);
+  Trainer trainer = trainer_of(model, options, *alone_);
+  expect_bad_data({"no finite scores after the last step of epoch 1", "--lr"},
+                  [&] { trainer.run_epoch({}); });
+  EXPECT_EQ(trainer.epochs_done(), 0);
 }
 
 TEST_F(Training, RefusesTheStateOfAnotherNetwork) {

@@ -87,6 +87,15 @@ TEST_F(WeightFile, WithATensorOfAnotherShapeIsRefused) {
       [&] { read_weights(path(), at::kCPU); });
 }
 
+// Of 100 GB, which the file does not have.
+TEST_F(WeightFile, OfALargerNetworkIsRefusedBeforeThereIsMemoryForIt) {
+  write_changed([](TensorFile& file) {
+    file.texts["p2p.network"] = network::config_to_json(test::config_of("mlp", 4096));
+  });
+  expect_bad_data({"model.safetensors", "no such tensor", "mlp", "[512, 50331648]"},
+                  [&] { read_weights(path(), at::kCPU); });
+}
+
 TEST_F(WeightFile, OfANetworkThatCannotBeIsRefused) {
   write_changed([](TensorFile& file) { file.texts["p2p.network"] = "{}"; });
   expect_bad_data({"model.safetensors"}, [&] { read_weights(path(), at::kCPU); });
