@@ -161,6 +161,7 @@ void run(Options options) {
   const ClassPrior& prior = *measured.prior;
   CorrectionOptions correction = method_options(options.correction, prior);
   correction.strength = options.strength;
+  if (folder) take_holdout(*folder, options.evidence);
   ScoreOptions reading = options.reading;
   reading.scores = options.test;
   const OpenedTestRows test(reading, options.test_labels, options.second, prior, measured.name,
@@ -183,6 +184,7 @@ void run(Options options) {
   }
 
   note_kind(options.words, test.scores());
+  note_holdout(options.words, options.evidence);
   for (const ComparedMethod& method : comparison.methods) {
     if (!method.values) continue;
     for (const std::string& warning : method.found.correction->warnings) {

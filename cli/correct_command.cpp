@@ -85,6 +85,7 @@ void run(Options options) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
+  if (folder && looks_at_holdout(options.correction)) take_holdout(*folder, options.evidence);
   const ChosenCorrection found = find_correction(options.correction, options.evidence,
                                                  options.scores, prior, known, options.words);
   const Correction& correction = found.correction;
@@ -116,6 +117,7 @@ void run(Options options) {
   }
 
   note_kind(options.words, scores);
+  note_holdout(options.words, options.evidence);
   say_found(found, options.correction, options.evidence, prior, options.words);
   if (!options.second.empty() && !offset.second_temperature) {
     warn(fmt::format("--method {} does not look at --second", found.method));
@@ -146,8 +148,13 @@ void run(Options options) {
     json.update(report::correction_json(correction));
     print_json(json);
   } else if (options.out != "-") {
-    note(options.words, fmt::format("{} corrected rows ({}) written to '{}'", scores.set.rows(),
-                                    found.method, options.out));
+    std::string next;
+    if (folder && apply.output != OutputKind::kLabels) {
+      next = fmt::format("; next: p2p evaluate {} --labels {} --counts {}", options.out,
+                         folder->file("test_labels.npy"), folder->file("counts.npy"));
+    }
+    note(options.words, fmt::format("{} corrected rows ({}) written to '{}'{}", scores.set.rows(),
+                                    found.method, options.out, next));
   }
 }
 

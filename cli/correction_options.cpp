@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <system_error>
 
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
@@ -109,17 +111,41 @@ std::vector<std::string> input_files(const EvidenceArguments& evidence,
   return files;
 }
 
+bool looks_at_holdout(const CorrectionArguments& arguments) {
+  if (arguments.method == "auto" || arguments.strength == "auto") return true;
+  const MethodInfo& method = info(find_method(arguments.method));
+  return method.needs_holdout || method.estimates_target ||
+         arguments.target.starts_with(kEstimated) ||
+         (method.method == Method::kMatch && arguments.match_to == "source");
+}
+
+void take_holdout(const RunFolder& run, EvidenceArguments& evidence) {
+  if (!evidence.holdout.empty() || !evidence.holdout_labels.empty()) return;
+  const std::string scores = run.file("holdout_scores.npy");
+  const std::string labels = run.file("holdout_labels.npy");
+  std::error_code error;
+  for (const std::string& file : {scores, labels}) {
+    if (!std::filesystem::is_regular_file(file, error)) return;
+  }
+  evidence.holdout = {scores};
+  evidence.holdout_labels = {labels};
+  evidence.run = run.path;
+}
+
+void note_holdout(const OutputOptions& words, const EvidenceArguments& evidence) {
+  if (evidence.run.empty()) return;
+  note(words, fmt::format("the held-out rows are those of the run '{}' (say otherwise with "
+                          "--holdout and --holdout-labels)",
+                          evidence.run));
+}
+
 std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,
                                          const CorrectionArguments& correction) {
   if (correction.method == "auto") return {};
   const MethodInfo& method = info(find_method(correction.method));
-  const bool estimates = correction.target.starts_with(kEstimated) || method.estimates_target;
-  const bool matches = method.method == Method::kMatch;
-  const bool to_target = correction.match_to == "target";
-  const bool holdout =
-      method.needs_holdout || estimates || (matches && !to_target) || correction.strength == "auto";
+  const bool holdout = looks_at_holdout(correction);
   const bool unlabelled = method.needs_unlabelled || correction.target.starts_with(kEstimated) ||
-                          (matches && to_target);
+                          (method.method == Method::kMatch && correction.match_to == "target");
   std::vector<std::string> sentences;
   const auto say = [&](bool given, bool used, std::string_view option) {
     if (given && !used) {

@@ -11,6 +11,7 @@
 #include "p2p/evidence.hpp"
 #include "p2p/label_source.hpp"
 #include "p2p/select.hpp"
+#include "run_folder.hpp"
 
 /// The options that say which correction is meant and what it may learn from; shared by the verbs
 /// that make one.
@@ -19,6 +20,7 @@ namespace p2p::cli {
 /// Files that a method learns from.
 struct EvidenceArguments {
   std::vector<std::string> holdout, holdout_labels, unlabelled, holdout_second;
+  std::string run;  ///< that the held-out rows were taken from, else empty
 };
 
 struct CorrectionArguments {
@@ -44,6 +46,13 @@ void add_method_options(CLI::App& verb, CorrectionArguments& arguments);
 /// All files that the options name, for refuse_overwriting.
 std::vector<std::string> input_files(const EvidenceArguments& evidence,
                                      const CorrectionArguments& correction);
+
+/// Whether the correction that is asked for learns from held-out rows. Error{kUsage}: no method.
+bool looks_at_holdout(const CorrectionArguments& arguments);
+
+/// Takes the labelled held-out rows of a run, where it has them and none are given.
+void take_holdout(const RunFolder& run, EvidenceArguments& evidence);
+void note_holdout(const OutputOptions& words, const EvidenceArguments& evidence);
 
 /// Sentences about files that the method does not look at.
 std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,

@@ -65,10 +65,12 @@ std::string rounds_of(const ClassPrior& prior) {
 }
 
 void run(Options options) {
-  const std::optional<RunFolder> folder = take_run(options.scores, {.rows = options.rows,
-                                                                    .counts = &options.counts,
-                                                                    .output = &options.prior,
-                                                                    .output_name = "prior.json"});
+  const std::optional<RunFolder> folder =
+      take_run(options.scores,
+               {.rows = options.rows,
+                .counts = &options.counts,
+                .output = &options.prior,
+                .output_name = options.rows == "holdout" ? "prior-holdout.json" : "prior.json"});
   if (options.output.json && options.prior == "-") {
     throw_usage("--json and -o - both want standard output; write the prior to a file");
   }
@@ -144,7 +146,8 @@ void add_estimate(CLI::App& app) {
       "estimate", "measure the effective prior: q = mean softmax(z / T + b) over training rows");
   add_score_options(*verb, options->scores, true);
   verb->add_option("-o,--output", options->prior,
-                   "prior file to write, or -; of a run: its prior.json")
+                   "prior file to write, or -; of a run: its prior.json, of its held-out rows "
+                   "prior-holdout.json")
       ->required()
       ->type_name("PRIOR");
   verb->add_option("--counts", options->counts,

@@ -103,6 +103,7 @@ void run(Options options) {
   sweep_options.gammas =
       spread(options.targets.value_or(prior.empirical.empty() ? 1 : kDefaultTargets));
   sweep_options.threads = options.words.threads;
+  if (folder && looks_at_holdout(options.correction)) take_holdout(*folder, options.evidence);
   const OpenedTestRows test(options.scores, options.labels, options.second, prior, name,
                             options.groups);
   OpenedEvidence opened(options.evidence, options.scores, {name, prior.settings.classes},
@@ -116,6 +117,7 @@ void run(Options options) {
   }
 
   note_kind(options.words, test.scores());
+  note_holdout(options.words, options.evidence);
   for (const std::string& warning : result.warnings) warn(warning);
   note(options.words,
        "the best point of these rows is no choice, it flatters itself on them; p2p correct "

@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kCheckpoint = "checkpoint.safetensors";
 constexpr const char* kRecord = "run.json";
 constexpr const char* kState = "p2p.checkpoint";
+constexpr std::int64_t kLongest = std::int64_t{64} << 20;  // of a text, in bytes
 
 bool exists(const std::string& path) {
   std::error_code error;
@@ -69,6 +70,21 @@ RunFolder::~RunFolder() {
 
 bool RunFolder::is_finished() const { return exists(file(kRecord)) && !exists(file(kCheckpoint)); }
 
+Json RunFolder::record() const {
+  Json json = Json::parse(read_text(file(kRecord), kLongest), nullptr, false);
+  if (!json.is_object()) {
+    throw_bad_data(
+        fmt::format("{} is damaged; remove the folder to train again", io::quote(file(kRecord))));
+  }
+  return json;
+}
+
+void RunFolder::write_log(const std::string& text) const {
+  if (!exists(file("log.csv")) || read_text(file("log.csv"), kLongest) != text) {
+    write_text(file("log.csv"), text);
+  }
+}
+
 void RunFolder::save(const learn::Trainer& trainer, const Json& identity, double seconds,
                      const std::string& log) const {
   Json state;
@@ -78,7 +94,7 @@ void RunFolder::save(const learn::Trainer& trainer, const Json& identity, double
   state["log"] = log;
   learn::write_tensors(file(kCheckpoint),
                        {.tensors = trainer.state(), .texts = {{kState, state.dump()}}});
-  write_text(file("log.csv"), log);
+  write_log(log);
 }
 
 std::optional<Checkpoint> RunFolder::load(const Json& identity) const {

@@ -36,6 +36,8 @@ class RunFolder {
 
   [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
   [[nodiscard]] bool is_finished() const;
+  /// run.json of a finished run. Error{kBadData}: it is damaged.
+  [[nodiscard]] nlohmann::ordered_json record() const;
 
   /// `identity`: what has to be the same for a run to be continued.
   void save(const learn::Trainer& trainer, const nlohmann::ordered_json& identity, double seconds,
@@ -43,6 +45,8 @@ class RunFolder {
   /// Empty when there is no checkpoint. Error{kBadData}: of another identity, naming the first
   /// difference.
   [[nodiscard]] std::optional<Checkpoint> load(const nlohmann::ordered_json& identity) const;
+  /// log.csv, unless it holds this text.
+  void write_log(const std::string& text) const;
   void remove_checkpoint() const;
 
  private:

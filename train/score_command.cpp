@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -85,6 +86,14 @@ struct OpenedModel {
   std::vector<std::string> classes;  ///< or empty
 };
 
+// The engines say it in words of their own.
+void demand_file(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw_bad_data(fmt::format("the model {} does not exist; check the path", io::quote(path)));
+  }
+}
+
 OpenedModel open_model(const Options& options, const images::ImageShape& shape) {
   const std::string& path = options.model;
   OpenedModel opened;
@@ -113,8 +122,10 @@ OpenedModel open_model(const Options& options, const images::ImageShape& shape) 
                             io::quote(path)));
   }
   if (path.ends_with(".onnx")) {
-    opened.scorer = learn::onnx_scorer(path, options.threads);
+    demand_file(path);
+    opened.scorer = learn::onnx_scorer(path, shape, options.threads);
   } else if (path.ends_with(".pt") || path.ends_with(".ts") || path.ends_with(".pth")) {
+    demand_file(path);
     opened.scorer = learn::torchscript_scorer(path, learn::choose_device(options.device, 0));
   } else {
     throw_usage(fmt::format(
@@ -122,6 +133,9 @@ OpenedModel open_model(const Options& options, const images::ImageShape& shape) 
         io::quote(path)));
   }
   if (options.mean.empty()) return opened;
+  if (std::ranges::any_of(options.mean, [](float m) { return std::abs(m) > 1; })) {
+    warn("--mean is beyond 1, but pixels are numbers from 0 to 1; divide --mean and --std by 255");
+  }
   const auto channels = static_cast<std::size_t>(shape.channels);
   if (options.mean.size() != channels || options.deviation.size() != channels ||
       !std::ranges::all_of(options.deviation, [](float d) { return d > 0; })) {
@@ -165,8 +179,9 @@ void run(Options& options) {
   const images::Images images = images::open_images(options.data, options.open);
   const auto& set = options.part == "train" ? images.train : images.test;
   if (!set) {
-    throw_bad_data(fmt::format("{} has no {} part; --part names the other", io::quote(options.data),
-                               options.part));
+    const char* other = options.part == "train" ? "test" : "train";
+    throw_bad_data(fmt::format("{} has a {} part only; give --part {}", io::quote(options.data),
+                               other, other));
   }
   const OpenedModel model = open_model(options, set->shape());
   expect_same_classes(options, model.classes, images.classes);
@@ -225,7 +240,7 @@ void add_score(CLI::App& app) {
       ->type_name("");
   verb->add_option("--data", options->data,
                    "images, as p2p train takes them; also a folder of CLASS/*.jpg|png or a list "
-                   "TEST.txt")
+                   "TEST.txt[,ROOT]")
       ->required()
       ->type_name("SPEC");
   verb->add_option("-o,--out", options->out, "scores to write: .npy, .npz, .safetensors or .csv")
@@ -269,7 +284,7 @@ void add_score(CLI::App& app) {
   add_word_options(*verb, options->words);
   verb->footer(
       "Examples:\n"
-      "  p2p score run/model.safetensors --data cifar-10 -o scores.npy\n"
+      "  p2p score run/model.safetensors --data data/cifar-10-batches-bin -o scores.npy\n"
       "  p2p score model.onnx --data photos/test --resize 224 --mean 0.485,0.456,0.406 "
       "--std 0.229,0.224,0.225 -o scores.npy --labels labels.npy");
   verb->callback([options] { run(*options); });

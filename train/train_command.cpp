@@ -54,10 +54,13 @@ void add_train(CLI::App& app) {
       ->required()
       ->type_name("SPEC");
   verb->add_option("-o,--out", options->folder, "folder of the run")->required()->type_name("RUN");
-  verb->add_option("--imbalance", options->data.imbalance,
-                   "thin the classes out to a long tail: largest over smallest class")
-      ->type_name("F");
+  CLI::Option* imbalance =
+      verb->add_option("--imbalance", options->data.imbalance,
+                       "thin balanced classes out to a long tail, the first class most frequent: "
+                       "largest over smallest class");
+  imbalance->type_name("F");
   verb->add_option("--profile", *profile, "of the long tail: exp or step")
+      ->needs(imbalance)
       ->check(CLI::IsMember({"exp", "step"}))
       ->type_name("P")
       ->capture_default_str();
@@ -109,7 +112,8 @@ void add_train(CLI::App& app) {
   add_word_options(*verb, options->words);
   verb->footer(
       "Examples:\n"
-      "  p2p train --data cifar-10 --imbalance 100 --network resnet20 --epochs 24 --schedule "
+      "  p2p train --data data/cifar-10-batches-bin --imbalance 100 --network resnet20 --epochs 24 "
+      "--schedule "
       "onecycle --lr 0.4 --mixup 0.2 -o run\n"
       "  p2p train --data images --loss la --holdout 0.1 --resume -o run && p2p estimate run && "
       "p2p correct run");

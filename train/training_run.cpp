@@ -112,11 +112,19 @@ class Run {
     identity_["processes"] = group_->size();
   }
 
-  void start() {
+  /// False: there is nothing to do.
+  bool start() {
     describe();
     demand_agreement();
-    if (group_->rank() == 0) begin_or_continue();
+    const bool first = group_->rank() == 0;
+    const bool ended = first && options_.resume && folder_.is_finished();
+    if (group_->of_first(std::string(ended ? "ended" : "")) == "ended") {
+      if (first) accept_finished();
+      return false;
+    }
+    if (first) begin_or_continue();
     trainer_.follow_first();
+    return true;
   }
 
   void train_epochs() {
@@ -187,19 +195,30 @@ class Run {
     }
   }
 
+  // The same command once more is no mistake.
+  void accept_finished() const {
+    const Json record = folder_.record();
+    Json then = record.value("options", Json());
+    then["data"] = record.value("data", Json()).value("digest", Json());
+    then["network"] = record.value("network", Json());
+    then["processes"] = record.value("processes", Json());
+    if (const std::string difference = first_difference(then, identity_); !difference.empty()) {
+      throw_usage(fmt::format("{} is finished, with {}; give -o another folder",
+                              io::quote(options_.folder), difference));
+    }
+    if (options_.words.json) print_json(record);
+    say(fmt::format("{} is finished already", io::quote(options_.folder)));
+  }
+
   // Process 0 decides where all begin: the others need neither its folder nor its --weights.
   void begin_or_continue() {
-    if (options_.resume && folder_.is_finished()) {
-      throw_usage(
-          fmt::format("{} is finished; there is nothing to continue", io::quote(options_.folder)));
-    }
     const std::optional<Checkpoint> checkpoint = folder_.load(identity_);
     if (checkpoint) {
       trainer_.restore(checkpoint->state, folder_.file("checkpoint.safetensors"),
                        checkpoint->epochs);
       seconds_ = checkpoint->seconds;
       log_ = checkpoint->log;
-      write_text(folder_.file("log.csv"), log_);  // it may lack the last line
+      folder_.write_log(log_);  // it may lack the last line
       say(fmt::format("continuing after epoch {}", checkpoint->epochs));
       return;
     }
@@ -282,7 +301,7 @@ class Run {
 void train(const RunOptions& options) {
   at::set_num_threads(options.threads);
   Run run(options);
-  run.start();
+  if (!run.start()) return;
   run.train_epochs();
   run.write();
 }

@@ -37,7 +37,7 @@ std::string find_python() {
 
 [[noreturn]] void throw_no_engine(const std::string& python, const std::string& why) {
   throw_usage(fmt::format(
-      "the proof runs the models by ONNX Runtime, which is not installed: {} says {}; install it "
+      "ONNX models are run by ONNX Runtime, which is not installed: {} says {}; install it "
       "with 'pip install onnxruntime' and name that python in P2P_PYTHON, or build p2p where its "
       "library is (Debian 13: libonnxruntime-dev)",
       python, io::quote(why)));

@@ -9,6 +9,9 @@ from harness import p2p, refuse
 COUNTS = np.array([200, 80, 30, 12])
 NAMES = "ant\nbee\ncat\ndog\n"
 ADJUSTED = np.log(COUNTS / COUNTS.sum())
+LABELLED = ["--labels", "run/test_labels.npy"]
+HELD_OUT = ["--holdout", "run/holdout_scores.npy", "--holdout-labels", "run/holdout_labels.npy"]
+TOLD = "the held-out rows are those of the run 'run'"
 
 
 class Run:
@@ -39,6 +42,11 @@ class Run:
         """Changes keys of run.json; None takes one out."""
         self.record = {k: v for k, v in {**self.record, **keys}.items() if v is not None}
         (self.path / "run.json").write_text(json.dumps(self.record))
+
+    def forget_holdout(self):
+        """As trained without --holdout."""
+        for name in ("holdout_scores.npy", "holdout_labels.npy"):
+            (self.path / name).unlink()
 
     def p2p(self, *args):
         return p2p(*args, cwd=self.folder)
@@ -95,8 +103,16 @@ def test_a_run_is_found_from_inside(run):
 def test_held_out_rows_are_read_on_request(run):
     (run.path / "holdout_labels.npy").unlink()
     run.p2p("estimate", "run", "--rows", "holdout")
-    assert run.prior() == run.explicit("--rows", "holdout", rows="holdout")
-    assert json.loads(run.prior())["rows"] == "holdout"
+    found = run.prior("run/prior-holdout.json")
+    assert found == run.explicit("--rows", "holdout", rows="holdout")
+    assert json.loads(found)["rows"] == "holdout"
+
+
+def test_a_prior_of_held_out_rows_leaves_that_of_the_training_rows(estimated):
+    before = estimated.prior()
+    estimated.p2p("estimate", "run", "--rows", "holdout")
+    assert estimated.prior() == before
+    assert estimated.prior("run/prior-holdout.json") != before
 
 
 @pytest.mark.parametrize(
@@ -172,12 +188,39 @@ def test_correct_gives_the_scores_of_the_explicit_command(estimated):
     assert found == (estimated.folder / "x.npy").read_bytes()
 
 
+def next_command(run, *args):
+    """The command that correct names in its last line."""
+    line = run.p2p("correct", "run", *args).err.splitlines()[-1]
+    assert line.count("; next: p2p ") == 1, line
+    return line.partition("; next: p2p ")[2].split()
+
+
+@pytest.mark.parametrize(
+    "output, out", [([], "run/test_corrected.npy"), (["-o", "x.csv"], "x.csv")]
+)
+def test_correct_says_how_to_judge_what_it_made(estimated, output, out):
+    command = next_command(estimated, *output)
+    assert command == ["evaluate", out, *LABELLED, "--counts", "run/counts.npy"]
+    assert estimated.p2p(*command, "--json").json["n_rows"] == 160
+
+
+@pytest.mark.parametrize(
+    "more", [["--quiet"], ["--json"], ["--output", "labels"], ["-o", "-"]], ids=" ".join
+)
+def test_there_may_be_nothing_to_judge_or_nobody_to_tell(estimated, more):
+    assert "next:" not in estimated.p2p("correct", "run", *more).err
+
+
+def test_files_that_are_no_run_have_no_next_command(estimated):
+    files = ["run/test_scores.npy", "--prior", "run/prior.json", "-o", "x.npy"]
+    assert "next:" not in estimated.p2p("correct", *files).err
+
+
 def test_verbs_may_be_repeated(estimated):
     for verb in ("estimate", "correct", "correct", "evaluate", "estimate"):
         estimated.p2p(verb, "run")
 
 
-LABELLED = ["--labels", "run/test_labels.npy"]
 EXPLICIT = {
     "evaluate": ["evaluate", "run/test_scores.npy", *LABELLED, "--counts", "run/counts.npy"],
     "inspect": ["inspect", "run/prior.json", "--scores", "run/test_scores.npy", *LABELLED],
@@ -204,8 +247,10 @@ def comparison(run, *args):
 
 def test_compare_judges_on_the_test_rows(estimated):
     explicit = ["--prior", "run/prior.json", "--test", "run/test_scores.npy", "--test-labels",
-                "run/test_labels.npy"]  # fmt: skip
-    assert comparison(estimated, "run") == comparison(estimated, *explicit)
+                "run/test_labels.npy", *HELD_OUT]  # fmt: skip
+    found = comparison(estimated, "run")
+    assert found == comparison(estimated, *explicit)
+    assert "p2p (held-out)" in [method["name"] for method in found["methods"]]
 
 
 TRAINED = {
@@ -221,12 +266,11 @@ TRAINED = {
 def test_compare_measures_the_prior_as_estimate_does(run, loss, holdout):
     run.trained(loss, TRAINED[loss])
     run.p2p("estimate", "run")
-    more = []
-    if holdout:
-        more = ["--holdout", "run/holdout_scores.npy", "--holdout-labels", "run/holdout_labels.npy"]
-    estimated = comparison(run, "run", *more)
+    if not holdout:
+        run.forget_holdout()
+    estimated = comparison(run, "run")
     (run.path / "prior.json").unlink()
-    assert comparison(run, "run", "--train", "run/train_scores.npy", *more) == estimated
+    assert comparison(run, "run", "--train", "run/train_scores.npy") == estimated
 
 
 def test_a_loss_that_compare_is_given_wins_over_that_of_the_run(run):
@@ -258,6 +302,95 @@ def test_training_scores_of_another_model_are_not_those_of_the_run(run):
     (run.folder / "names.txt").write_text("a\nb\nc\nd\ne\n")
     run.refuse("compare", "run", "--train", "five.npy", "--counts", "n.npy", "--classes",
                "names.txt", words=["'five.npy' has 5 classes", "the run 'run' has 4"])  # fmt: skip
+
+
+UNLABELLED = ["--unlabelled", "run/test_scores.npy"]
+LEARNING = {
+    "auto": ["--method", "auto"],
+    "strength": ["--strength", "auto"],
+    "bias": ["--method", "bias"],
+    "temperature": ["--method", "temperature"],
+    "match": ["--method", "match"],
+    "em": ["--method", "em", *UNLABELLED],
+    "bbse": ["--method", "bbse", *UNLABELLED],
+    "estimated target": ["--target", "estimated:rlls", *UNLABELLED],
+}
+NOT_LEARNING = {
+    "p2p": [],
+    "empirical": ["--method", "empirical"],
+    "gala": ["--method", "gala", *UNLABELLED],
+    "match to target": ["--method", "match", "--match-to", "target", *UNLABELLED],
+}
+
+
+def corrected(run, *args):
+    run.p2p("correct", "run", *args)
+    return (run.path / "test_corrected.npy").read_bytes()
+
+
+@pytest.mark.parametrize("method", LEARNING)
+def test_a_method_that_learns_from_held_out_rows_learns_from_those_of_the_run(estimated, method):
+    outcome = estimated.p2p("correct", "run", *LEARNING[method])
+    assert outcome.err.count(TOLD) == 1
+    found = (estimated.path / "test_corrected.npy").read_bytes()
+    assert found == corrected(estimated, *LEARNING[method], *HELD_OUT)
+
+
+@pytest.mark.parametrize("method", NOT_LEARNING)
+def test_any_other_method_says_nothing_of_held_out_rows(estimated, method):
+    outcome = estimated.p2p("correct", "run", *NOT_LEARNING[method])
+    assert "held-out" not in outcome.err
+    assert "--holdout" not in outcome.err
+
+
+def test_sweep_learns_from_the_held_out_rows_of_the_run(estimated):
+    bias = ["--method", "bias", "--targets", "1"]
+    outcome = estimated.p2p("sweep", "run", *bias)
+    assert outcome.out == estimated.p2p("sweep", "run", *bias, *HELD_OUT).out
+    assert outcome.err.count(TOLD) == 1
+    assert TOLD not in estimated.p2p("sweep", "run").err
+
+
+def test_compare_says_that_it_took_the_held_out_rows(estimated):
+    assert estimated.p2p("compare", "run", *FEW).err.count(TOLD) == 1
+
+
+AUTO = {
+    "correct": ["correct", "run", "--method", "auto"],
+    "sweep": ["sweep", "run", "--method", "bias"],
+    "compare": ["compare", "run", *FEW],
+}
+
+
+@pytest.mark.parametrize("verb", AUTO)
+def test_quiet_verbs_take_the_held_out_rows_without_a_word(estimated, verb):
+    assert estimated.p2p(*AUTO[verb], "--quiet").err == ""
+
+
+@pytest.mark.parametrize("verb", AUTO)
+def test_held_out_rows_that_are_given_win(estimated, verb):
+    for kind in ("scores", "labels"):
+        rows = np.load(estimated.path / f"holdout_{kind}.npy")
+        np.save(estimated.folder / f"{kind}.npy", rows[::2])
+    given = ["--holdout", "scores.npy", "--holdout-labels", "labels.npy"]
+    assert TOLD not in estimated.p2p(*AUTO[verb], *given).err
+    assert (
+        estimated.p2p(*AUTO[verb], "--json").json
+        != estimated.p2p(*AUTO[verb], *given, "--json").json
+    )
+
+
+def test_labels_alone_are_not_joined_with_scores_of_the_run(estimated):
+    words = ["--holdout-labels need the scores"]
+    estimated.refuse(*AUTO["correct"], *HELD_OUT[2:], words=words, code=2)
+
+
+@pytest.mark.parametrize("name", ["holdout_scores.npy", "holdout_labels.npy"])
+def test_a_run_without_labelled_held_out_rows_has_none_to_learn_from(estimated, name):
+    (estimated.path / name).unlink()
+    assert TOLD not in estimated.p2p(*AUTO["correct"]).err
+    assert TOLD not in estimated.p2p(*AUTO["compare"]).err
+    estimated.refuse(*AUTO["sweep"], words=["needs labelled held-out scores"], code=2)
 
 
 def test_inspect_reads_other_rows_of_a_run_on_request(estimated):

@@ -67,9 +67,15 @@ class TestFinished:
     def run(self, shared):
         return shared.train("--epochs", 1)
 
-    def test_there_is_nothing_to_resume(self, shared):
-        shared.refuse("--epochs", 1, "--quiet", "--resume", code=2,
-                      words=["'run' is finished", "nothing to continue"])  # fmt: skip
+    def test_the_same_command_with_resume_does_nothing_and_succeeds(self, shared):
+        before = {name: shared.run().bytes(name) for name in shared.run().files}
+        outcome = shared.train("--epochs", 1, "--resume").outcome
+        assert "'run' is finished already" in outcome.err
+        assert before == {name: shared.run().bytes(name) for name in shared.run().files}
+
+    def test_other_options_are_named(self, shared):
+        shared.refuse("--epochs", 2, "--quiet", "--resume", code=2,
+                      words=["'run' is finished", "epochs 1, now it is 2", "-o another folder"])  # fmt: skip
 
     def test_it_is_not_overwritten(self, shared):
         shared.refuse("--epochs", 1, code=2, words=["'run' holds a run already", "--resume", "-o"])

@@ -97,7 +97,7 @@ class TestData:
 
     def test_a_folder_without_the_part_asked_for(self, trained):
         trained.refuse("run/model.safetensors", "--part", "train", data="data/test",
-                       out="none.npy", words=["'data/test' has no train part"])  # fmt: skip
+                       out="none.npy", words=["'data/test' has a test part only"])  # fmt: skip
 
     def write_list(self, trained, name):
         """The test images in reverse."""
@@ -112,6 +112,17 @@ class TestData:
         scores = trained.score("run/model.safetensors", "--labels", "list.npy", data=listed)
         np.testing.assert_allclose(scores, self.expected(trained)[::-1], atol=1e-6)
         np.testing.assert_array_equal(np.load(trained.folder / "list.npy"), trained.labels[::-1])
+
+    def test_paths_of_a_list_may_start_from_a_root(self, trained):
+        listed = self.write_list(trained, "TEST.txt")
+        (trained.folder / "lists").mkdir(exist_ok=True)
+        (trained.folder / "lists" / "moved.txt").write_text((trained.folder / listed).read_text())
+        scores = trained.score("run/model.safetensors", data="lists/moved.txt,.")
+        np.testing.assert_allclose(scores, self.expected(trained)[::-1], atol=1e-6)
+
+    def test_a_missing_model_is_said_to_be_missing(self, trained):
+        for name in ("none.onnx", "none.pt", "none.safetensors"):
+            trained.refuse(name, out="none.npy", words=[f"'{name}' does not exist"])
 
     def test_a_list_of_numbered_classes_fits_any_names(self, trained):
         trained.score("run/model.safetensors", data=self.write_list(trained, "numbered.txt"))
@@ -439,6 +450,7 @@ class TestOnnx:
         self.write(place, "N", onnx.TensorProto.INT64)
         place.refuse("means.onnx", words=["'images' of int64", "float32 images"])
 
-    def test_images_of_another_size_get_the_words_of_the_engine(self, place):
+    def test_images_of_another_size_need_resize(self, place):
         self.write(place, "N")
-        place.refuse("means.onnx", "--resize", 10, words=["'means.onnx' cannot be run"])
+        place.refuse("means.onnx", "--resize", 10,
+                     words=["'means.onnx' takes 'images' of shape", "[N, 3, 10, 10]"])  # fmt: skip

@@ -64,11 +64,11 @@ struct OpenOptions {
 ///   DIR with train.bin, test.bin (or cifar-100-binary/)                 CIFAR-100, fine labels
 ///   DIR with train-images-idx3-ubyte[.gz] ...                           idx, as MNIST
 ///   DIR with train/CLASS/*.jpg|jpeg|png and test/ or val/               image folder
-///   DIR with CLASS/*.jpg|jpeg|png                                       image folder, test part
-///   only TRAIN.txt,TEST.txt[,ROOT]                                           lists of "path label"
+///   DIR with CLASS/*.jpg|jpeg|png                                       the same, test part only
+///   TRAIN.txt,TEST.txt[,ROOT] or TEST.txt[,ROOT]                        lists of "path label"
 /// In image folders hidden files and those of other endings are passed over, symbolic links are
 /// followed, files come in byte order of their names, and test/ comes before val/. Paths of a list
-/// are relative to ROOT, or to the folder of the list; a single TEST.txt is a test part only.
+/// are relative to ROOT, or to the folder of the list; a single list is a test part only.
 /// Image files come as RGB; with options.resize = 0 all must have one size. Sets up to 2 GiB of
 /// pixels are decoded once and kept; of larger ones the headers are read now (all of every file if
 /// options.skip_bad > 0) and the pixels when they are asked for. Class names: those of the files

@@ -74,9 +74,10 @@ std::size_t count_list_classes(const std::vector<ImageFile>& files, const std::s
 
 Images open_lists(const std::string& spec, const OpenOptions& options) {
   const std::vector<std::string> fields = split_at_commas(spec);
-  const bool test_only = fields.size() == 1;
-  const std::string root = fields.size() == 3 ? fields[2] : "";
   std::error_code ignored;
+  const bool test_only = fields.size() == 1 ||
+                         (fields.size() == 2 && std::filesystem::is_directory(fields[1], ignored));
+  const std::string root = fields.size() == (test_only ? 2 : 3) ? fields.back() : "";
   if (!root.empty() && !std::filesystem::is_directory(root, ignored)) {
     throw_bad_data(io::quote(root) +
                    " is not a folder; expected the one that the paths of the "

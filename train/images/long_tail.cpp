@@ -87,9 +87,9 @@ std::vector<std::int64_t> long_tail_counts(std::int64_t largest, std::int64_t cl
     }
     if (counts.back() < 1) {
       throw_usage(
-          fmt::format("an imbalance factor of {} leaves class {} without an image, as the largest "
-                      "class has {}; "
-                      "expected a factor of at most {}",
+          fmt::format("an imbalance factor of {} leaves class {} without an image, as a long tail "
+                      "begins with the size of the smallest class, which is {}; expected a factor "
+                      "of at most {}, or none for data that have a long tail already",
                       factor, c, largest, largest));
     }
   }

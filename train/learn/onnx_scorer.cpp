@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace {
 
 class OnnxScorer final : public Scorer {
  public:
-  OnnxScorer(const std::string& path, int threads)
+  OnnxScorer(const std::string& path, const images::ImageShape& images, int threads)
       : path_(path), session_(engine::open_onnx(path, threads)) {
     if (session_->inputs().size() != 1 || session_->inputs()[0].scalar != engine::Scalar::kF32) {
       throw_bad_data(fmt::format(
@@ -25,7 +26,20 @@ class OnnxScorer final : public Scorer {
           session_->inputs()[0].type));
     }
     const std::vector<std::int64_t>& shape = session_->inputs()[0].shape;
-    if (!shape.empty() && shape[0] > 0) batch_ = shape[0];
+    if (shape.empty()) return;
+    const std::array<std::int64_t, 4> wanted{-1, images.channels, images.height, images.width};
+    bool fits = shape.size() == wanted.size();
+    for (std::size_t i = 1; fits && i < wanted.size(); ++i) {
+      fits = shape[i] < 0 || shape[i] == wanted[i];
+    }
+    if (!fits) {
+      throw_bad_data(fmt::format(
+          "{} takes {} of shape {} (-1 is any number), the images are [N, {}, {}, {}]; --resize "
+          "scales them",
+          io::quote(path), io::quote(session_->inputs()[0].name), io::shape_text(shape),
+          images.channels, images.height, images.width));
+    }
+    if (shape[0] > 0) batch_ = shape[0];
   }
 
   Scores score(const at::Tensor& images) override {
@@ -53,8 +67,9 @@ class OnnxScorer final : public Scorer {
 
 }  // namespace
 
-std::unique_ptr<Scorer> onnx_scorer(const std::string& path, int threads) {
-  return std::make_unique<OnnxScorer>(path, threads);
+std::unique_ptr<Scorer> onnx_scorer(const std::string& path, const images::ImageShape& shape,
+                                    int threads) {
+  return std::make_unique<OnnxScorer>(path, shape, threads);
 }
 
 }  // namespace p2p::learn

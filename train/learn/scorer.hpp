@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "images/image_set.hpp"
 #include "learn/model.hpp"
 
 namespace p2p::learn {
@@ -32,8 +33,10 @@ std::unique_ptr<Scorer> network_scorer(Model& model, bool bf16);
 /// LibTorch's words.
 std::unique_ptr<Scorer> torchscript_scorer(const std::string& path, at::Device device);
 
-/// An ONNX file with one input [N, channels, height, width] of floats; the first output counts.
-/// Error{kUsage}: no ONNX Runtime, with what to install; {kBadData}: another input.
-std::unique_ptr<Scorer> onnx_scorer(const std::string& path, int threads);
+/// An ONNX file with one input [N, channels, height, width] of floats, for images of this shape;
+/// the first output counts. Error{kUsage}: no ONNX Runtime, with what to install; {kBadData}:
+/// another input.
+std::unique_ptr<Scorer> onnx_scorer(const std::string& path, const images::ImageShape& shape,
+                                    int threads);
 
 }  // namespace p2p::learn

@@ -28,7 +28,10 @@ class TorchScriptScorer final : public Scorer {
     try {
       module_ = torch::jit::load(path, device);
     } catch (const std::exception& error) {
-      fail("loaded", error);
+      throw_bad_data(
+          fmt::format("{} cannot be loaded by LibTorch; expected a TorchScript file as "
+                      "torch.jit.save writes it: {}",
+                      io::quote(path), io::quote(words(error))));
     }
     module_.eval();
   }
@@ -38,7 +41,8 @@ class TorchScriptScorer final : public Scorer {
     try {
       result = module_.forward({images.contiguous()});  // many flatten by view()
     } catch (const std::exception& error) {
-      fail("run", error);
+      throw_bad_data(fmt::format("{} cannot be run by LibTorch: {}", io::quote(path_),
+                                 io::quote(words(error))));
     }
     if (!result.isTensor()) {
       throw_bad_data(fmt::format("forward of {} returns {}; expected one tensor [N, classes]",
@@ -48,11 +52,6 @@ class TorchScriptScorer final : public Scorer {
   }
 
  private:
-  [[noreturn]] void fail(const char* what, const std::exception& error) const {
-    throw_bad_data(fmt::format("{} cannot be {} by LibTorch: {}", io::quote(path_), what,
-                               io::quote(words(error))));
-  }
-
   std::string path_;
   torch::jit::Module module_;
 };

@@ -168,7 +168,8 @@ void Trainer::demand_finite(const at::Tensor& losses, std::int64_t from, std::in
     const auto loss = values[i].item<double>();
     if (std::isfinite(loss)) continue;
     throw_bad_data(
-        fmt::format("the loss is {} in step {} of epoch {}; train with a lower --lr (it was {})",
+        fmt::format("the loss is {} in step {} of epoch {}; train with a lower --lr (it was {}) "
+                    "into another folder",
                     loss, from + i + 1, epochs_done_ + 1, options_.learning_rate));
   }
 }
@@ -186,7 +187,7 @@ void Trainer::demand_sound() {
   if (sound) return;
   throw_bad_data(fmt::format(
       "the weights make no finite scores after the last step of epoch {}; train with a lower --lr "
-      "(it was {})",
+      "(it was {}) into another folder",
       epochs_done_ + 1, options_.learning_rate));
 }
 
