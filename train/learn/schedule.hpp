@@ -19,4 +19,9 @@ Schedule parse_schedule(std::string_view name);
 double learning_rate_at(Schedule schedule, double highest, std::int64_t step, std::int64_t steps,
                         int epochs);
 
+/// Momentum of that step: `momentum`; under onecycle it falls from momentum + 0.05 to
+/// momentum - 0.05 while the learning rate rises, and back (0.95 and 0.85 as in PyTorch's
+/// OneCycleLR where it is 0.9), but stays in [0, 0.99].
+double momentum_at(Schedule schedule, double momentum, std::int64_t step, std::int64_t steps);
+
 }  // namespace p2p::learn

@@ -13,14 +13,13 @@ namespace p2p::learn {
 class Sgd {
  public:
   /// `all_decay`: biases and batch norm too.
-  Sgd(const Model& model, double momentum, double decay, bool all_decay);
+  Sgd(const Model& model, double decay, bool all_decay);
   /// gradients: of model.trained(), in that order; they are overwritten.
-  void step(const std::vector<at::Tensor>& gradients, double rate);
+  void step(const std::vector<at::Tensor>& gradients, double rate, double momentum);
   /// v, in the order of model.trained().
   [[nodiscard]] const std::vector<at::Tensor>& velocities() const { return velocities_; }
 
  private:
-  double momentum_;
   double decay_;
   std::vector<at::Tensor> weights_;
   std::vector<at::Tensor> velocities_;

@@ -86,7 +86,7 @@ Trainer::Trainer(Model& model, Data data, const Loss& loss, const TrainOptions& 
       threads_(threads),
       batches_(data_.train, images::make_augmentation(options.augmentation, data_.train->shape()),
                batch_options(options, group, threads)),
-      sgd_(model, options.momentum, options.weight_decay, options.bias_decay) {
+      sgd_(model, options.weight_decay, options.bias_decay) {
   if (batches_.steps() == 0) {
     throw_usage(fmt::format("{} training rows do not reach {} processes; use fewer",
                             data_.train->rows(), group.size()));
@@ -111,8 +111,10 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
     const std::int64_t done = epochs_done_ * steps + s;
     report.learning_rate =
         learning_rate_at(schedule_, options_.learning_rate, done, all_steps, options_.epochs);
-    losses[s].copy_(step(batch, static_cast<double>(done) / static_cast<double>(all_steps),
-                         report.learning_rate, hits));
+    const Pace pace{.progress = static_cast<double>(done) / static_cast<double>(all_steps),
+                    .rate = report.learning_rate,
+                    .momentum = momentum_at(schedule_, options_.momentum, done, all_steps)};
+    losses[s].copy_(step(batch, pace, hits));
     sizes.push_back(static_cast<double>(batch.all_rows));
     if (s + 1 - looked < look_every && s + 1 < steps) continue;
     demand_finite(losses, looked, s + 1);
@@ -132,7 +134,7 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
   return report;
 }
 
-at::Tensor Trainer::step(const Batch& batch, double progress, double rate, HitCounter& hits) {
+at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits) {
   const at::Device device = model_.device();
   at::Tensor images = to_unit_range(batch.images.to(device));
   const at::Tensor labels = batch.labels.to(device);
@@ -144,9 +146,9 @@ at::Tensor Trainer::step(const Batch& batch, double progress, double rate, HitCo
   }
   const at::Tensor scores =
       model_.forward(images, {.training = true, .bf16 = options_.bf16, .group = &group_}).scores;
-  at::Tensor losses = loss_(scores, labels, progress);
+  at::Tensor losses = loss_(scores, labels, pace.progress);
   if (partners.defined()) {
-    losses = batch.share * losses + (1 - batch.share) * loss_(scores, partners, progress);
+    losses = batch.share * losses + (1 - batch.share) * loss_(scores, partners, pace.progress);
   }
   at::Tensor loss = losses.sum() / static_cast<double>(batch.all_rows);
   std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, model_.trained());
@@ -157,7 +159,7 @@ at::Tensor Trainer::step(const Batch& batch, double progress, double rate, HitCo
     loss = gradients.back();
     gradients.pop_back();
   }
-  sgd_.step(gradients, rate);
+  sgd_.step(gradients, pace.rate, pace.momentum);
   hits.add(scores, partners.defined() && batch.share < 0.5 ? partners : labels);
   return loss;
 }

@@ -57,7 +57,12 @@ class Trainer {
 
  private:
   // The loss over the batches of all processes.
-  at::Tensor step(const Batch& batch, double progress, double rate, HitCounter& hits);
+  struct Pace {
+    double progress;  ///< share of the epochs done
+    double rate;
+    double momentum;
+  };
+  at::Tensor step(const Batch& batch, const Pace& pace, HitCounter& hits);
   void demand_finite(const at::Tensor& losses, std::int64_t from, std::int64_t to) const;
   // What a step left is seen by the next one only; an epoch has to end well to be saved.
   void demand_sound();

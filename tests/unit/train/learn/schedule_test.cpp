@@ -61,6 +61,23 @@ TEST(OneCycle, FallsToA250000thAtTheEnd) {
   EXPECT_NEAR(rate_at(Schedule::kOneCycle, kSteps), kHighest / 250'000, 1e-12);
 }
 
+TEST(Momentum, FallsWhileTheRateOfOneCycleRisesAndComesBack) {
+  EXPECT_DOUBLE_EQ(momentum_at(Schedule::kOneCycle, 0.9, 0, 1000), 0.95);
+  EXPECT_NEAR(momentum_at(Schedule::kOneCycle, 0.9, 150, 1000), 0.9, 1e-12);
+  EXPECT_NEAR(momentum_at(Schedule::kOneCycle, 0.9, 300, 1000), 0.85, 1e-12);
+  EXPECT_NEAR(momentum_at(Schedule::kOneCycle, 0.9, 1000, 1000), 0.95, 1e-12);
+}
+
+TEST(Momentum, StaysUnderTheOtherSchedules) {
+  EXPECT_EQ(momentum_at(Schedule::kStep, 0.9, 150, 1000), 0.9);
+  EXPECT_EQ(momentum_at(Schedule::kCosine, 0.9, 300, 1000), 0.9);
+}
+
+TEST(Momentum, StaysInItsRange) {
+  EXPECT_EQ(momentum_at(Schedule::kOneCycle, 0.0, 300, 1000), 0.0);
+  EXPECT_EQ(momentum_at(Schedule::kOneCycle, 0.98, 0, 1000), 0.99);
+}
+
 TEST(ParseSchedule, KnowsThreeNamesAndRefusesOthersWithThem) {
   EXPECT_EQ(parse_schedule("step"), Schedule::kStep);
   EXPECT_EQ(parse_schedule("cosine"), Schedule::kCosine);

@@ -37,7 +37,7 @@ TEST(Sgd, FollowsItsFormula) {
     w.push_back(test::numbers_of(weight));
     v.emplace_back(w.back().size(), 0.0);
   }
-  Sgd sgd(model, kMomentum, kDecay, true);
+  Sgd sgd(model, kDecay, true);
   for (std::size_t step = 0; step < kRates.size(); ++step) {
     const auto gradients = gradients_of(model, step);
     for (std::size_t i = 0; i < w.size(); ++i) {
@@ -47,7 +47,7 @@ TEST(Sgd, FollowsItsFormula) {
         w[i][k] -= kRates[step] * v[i][k];
       }
     }
-    sgd.step(gradients, kRates[step]);
+    sgd.step(gradients, kRates[step], kMomentum);
   }
   for (std::size_t i = 0; i < w.size(); ++i) {
     const auto near = testing::Pointwise(testing::DoubleNear(1e-5), w[i]);
@@ -63,7 +63,7 @@ TEST(Sgd, DoesWhatThatOfLibTorchDoes) {
   torch::optim::SGD reference(
       theirs, torch::optim::SGDOptions(0.1).momentum(kMomentum).weight_decay(kDecay));
   auto& options = static_cast<torch::optim::SGDOptions&>(reference.param_groups()[0].options());
-  Sgd sgd(model, kMomentum, kDecay, true);
+  Sgd sgd(model, kDecay, true);
   for (std::size_t step = 0; step < kRates.size(); ++step) {
     const auto gradients = gradients_of(model, step);
     for (std::size_t i = 0; i < theirs.size(); ++i) {
@@ -71,7 +71,7 @@ TEST(Sgd, DoesWhatThatOfLibTorchDoes) {
     }
     options.lr(kRates[step]);
     reference.step();
-    sgd.step(gradients, kRates[step]);
+    sgd.step(gradients, kRates[step], kMomentum);
   }
   for (std::size_t i = 0; i < theirs.size(); ++i) {
     EXPECT_LT(test::largest_difference(model.trained()[i], theirs[i]), 1e-6);
@@ -83,7 +83,7 @@ TEST(Sgd, LeavesBiasesAndBatchNormUndecayedIfAsked) {
   const std::vector<at::Tensor> before = copies_of(model);
   std::vector<at::Tensor> gradients;
   for (const at::Tensor& weight : before) gradients.push_back(at::zeros_like(weight));
-  Sgd(model, kMomentum, 0.25, false).step(gradients, 1);
+  Sgd(model, 0.25, false).step(gradients, 1, kMomentum);
   std::size_t i = 0;
   for (const network::Parameter& parameter : model.network().parameters) {
     if (!parameter.trained) continue;
