@@ -1,6 +1,7 @@
 #include "learn/model.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <cmath>

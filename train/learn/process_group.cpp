@@ -81,6 +81,10 @@ c10::intrusive_ptr<c10d::Store> meeting_place(const Place& place, const std::str
   options.isServer = place.rank == 0 && !of_torchrun;
   options.waitWorkers = false;
   options.timeout = kPatience;
+  // Where there is a choice (PyTorch 2): the server that every build has, Debian's too.
+  [](auto& o) {
+    if constexpr (requires { o.useLibUV; }) o.useLibUV = false;
+  }(options);
   auto store = c10::make_intrusive<c10d::TCPStore>(address, options);
   if (!of_torchrun) return store;
   // Which outlives processes that it starts again.

@@ -1,6 +1,7 @@
 #include "learn/shared_batch_norm.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
