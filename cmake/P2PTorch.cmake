@@ -13,7 +13,6 @@ macro(p2p_find_torch)
   add_library(p2p_torch_lib INTERFACE IMPORTED)
   if(P2P_PYTORCH)
     p2p_torch_of_pytorch()
-    set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
   else()
     find_package(Torch QUIET GLOBAL) # for tests too
     if(NOT Torch_FOUND)
@@ -44,5 +43,6 @@ function(p2p_torch_of_pytorch)
   target_link_libraries(
     p2p_torch_lib INTERFACE -Wl,--push-state,--no-as-needed,${folder}/lib/libtorch.so,--pop-state
                             ${folder}/lib/libtorch_cpu.so ${folder}/lib/libc10.so)
+  set(CMAKE_INSTALL_RPATH ${CMAKE_INSTALL_RPATH} ${folder}/lib PARENT_SCOPE)
   message(STATUS "LibTorch: ${folder}")
 endfunction()
