@@ -51,7 +51,7 @@ int run(int argc, char** argv) {
   app.formatter(std::make_shared<p2p::cli::HelpFormatter>());
   app.set_help_flag("-h,--help", "print this help");
   app.require_subcommand(1);
-  app.set_version_flag("--version", fmt::format("{} (LibTorch {})", p2p::kVersion, TORCH_VERSION));
+  app.set_version_flag("--version", p2p::train::version());
   p2p::train::add_train(app);
   p2p::train::add_score(app);
   p2p::train::add_data(app);

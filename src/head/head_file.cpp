@@ -121,13 +121,7 @@ void write_head(const std::string& path, const LinearHead& head) {
   json["bias"] = {{"dtype", "F32"},
                   {"shape", {head.classes}},
                   {"data_offsets", {weight_bytes, weight_bytes + bias_bytes}}};
-  std::string text = json.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');
-  std::string start;
-  for (std::size_t byte = 0; byte < 8; ++byte) {
-    start += static_cast<char>((text.size() >> (8 * byte)) & 0xff);
-  }
-  start += text;
+  const std::string start = io::safetensors_start(json.dump());
   io::AtomicFile file(path);
   const auto data = static_cast<std::int64_t>(start.size());
   file.reserve(data + weight_bytes + bias_bytes);

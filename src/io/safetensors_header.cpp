@@ -248,4 +248,14 @@ SafetensorsHeader read_safetensors_header(const File& file) {
   return header;
 }
 
+std::string safetensors_start(std::string json) {
+  constexpr std::size_t kAlign = 8;
+  json.append((kAlign - json.size() % kAlign) % kAlign, ' ');
+  std::string length;
+  for (std::size_t byte = 0; byte < 8; ++byte) {
+    length += static_cast<char>((json.size() >> (8 * byte)) & 0xff);
+  }
+  return length + json;
+}
+
 }  // namespace p2p::io

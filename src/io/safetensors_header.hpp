@@ -36,4 +36,8 @@ struct SafetensorsHeader {
 /// Source: https://github.com/huggingface/safetensors#format
 SafetensorsHeader read_safetensors_header(const File& file);
 
+/// What stands before the bytes of the tensors: the length of the header, and the header `json`,
+/// padded with blanks so that the tensors begin at a multiple of 8.
+std::string safetensors_start(std::string json);
+
 }  // namespace p2p::io

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "io/safetensors_header.hpp"
 #include "io/sinks.hpp"
 
 namespace p2p::io {
@@ -25,16 +26,10 @@ const char* type_name(DType dtype) {
 }  // namespace
 
 ArrayFrame safetensors_frame(const SinkSpec& spec) {
-  constexpr std::size_t kAlign = 8;
-  std::string json =
+  const std::string json =
       fmt::format(R"({{"scores":{{"dtype":"{}","shape":[{}],"data_offsets":[0,{}]}}}})",
                   type_name(spec.dtype), fmt::join(spec.shape, ","), ArrayLayout(spec).bytes());
-  json.append((kAlign - json.size() % kAlign) % kAlign, ' ');
-  std::string prefix;
-  for (std::size_t byte = 0; byte < 8; ++byte) {
-    prefix += static_cast<char>((json.size() >> (8 * byte)) & 0xff);
-  }
-  return {.prefix = prefix + json, .suffix_bytes = 0, .finish = nullptr};
+  return {.prefix = safetensors_start(json), .suffix_bytes = 0, .finish = nullptr};
 }
 
 }  // namespace p2p::io

@@ -48,13 +48,7 @@ void write_tensors(const std::string& path, const TensorFile& file) {
     header[tensor.name] = {
         {"dtype", "F32"}, {"shape", tensor.value.sizes().vec()}, {"data_offsets", {begin, end}}};
   }
-  std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');
-  std::string start;
-  for (std::size_t byte = 0; byte < 8; ++byte) {
-    start += static_cast<char>((text.size() >> (8 * byte)) & 0xff);
-  }
-  start += text;
+  const std::string start = io::safetensors_start(header.dump());
   io::AtomicFile out(path);
   auto position = static_cast<std::int64_t>(start.size());
   out.reserve(position + end);

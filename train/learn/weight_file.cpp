@@ -8,6 +8,7 @@
 
 #include "io/text.hpp"
 #include "learn/tensor_file.hpp"
+#include "model/class_list.hpp"
 #include "network/config_json.hpp"
 #include "p2p/error.hpp"
 
@@ -51,19 +52,6 @@ bool set(Model& model, const std::vector<const at::Tensor*>& values) {
   return std::ranges::count(values, nullptr) == 0;
 }
 
-std::vector<std::string> class_names(const TensorFile& file, std::int64_t classes) {
-  const auto text = file.texts.find(kClasses);
-  if (text == file.texts.end()) return {};
-  const auto json = nlohmann::json::parse(text->second, nullptr, false);
-  std::vector<std::string> names;
-  if (!json.is_array()) return names;
-  for (const auto& name : json) {
-    if (name.is_string()) names.push_back(name.get<std::string>());
-  }
-  if (static_cast<std::int64_t>(names.size()) != classes) names.clear();
-  return names;
-}
-
 }  // namespace
 
 void write_weights(const std::string& path, const Model& model,
@@ -92,7 +80,9 @@ LoadedModel read_weights(const std::string& path, at::Device device) {
   LoadedModel loaded;
   loaded.model = std::make_unique<Model>(std::move(network), 0, device);
   set(*loaded.model, values);
-  loaded.classes = class_names(file, loaded.model->network().config.classes);
+  if (const auto names = file.texts.find(kClasses); names != file.texts.end()) {
+    loaded.classes = model::parse_class_list(names->second, loaded.model->network().config.classes);
+  }
   return loaded;
 }
 
