@@ -20,10 +20,6 @@ constexpr double kSlimmest = 3.0 / 4.0;  // width over height
 constexpr double kWidest = 4.0 / 3.0;
 constexpr int kWindowTries = 10;
 
-bool is_small(const ImageShape& shape) {
-  return std::max(shape.height, shape.width) <= kLargestPadded;
-}
-
 void mirror(const ImageShape& shape, std::uint8_t* pixels) {
   const auto channels = static_cast<std::size_t>(shape.channels);
   const std::size_t stride = channels * static_cast<std::size_t>(shape.width);
@@ -36,13 +32,10 @@ void mirror(const ImageShape& shape, std::uint8_t* pixels) {
   }
 }
 
-/// A window of the padded image, whose corner may lie up to an eighth of the side beyond it.
-void random_window(const ImageShape& shape, const std::uint8_t* pixels, Random& random,
-                   std::uint8_t* out) {
-  const int pad_y = shape.height / 8;
-  const int pad_x = shape.width / 8;
-  const int top = static_cast<int>(random.below(2 * pad_y + 1)) - pad_y;
-  const int left = static_cast<int>(random.below(2 * pad_x + 1)) - pad_x;
+void cut_window(const ImageShape& shape, const std::uint8_t* pixels, const Window& window,
+                std::uint8_t* out) {
+  const auto [top, left, mirrored] = window;
+  std::uint8_t* const begin = out;
   const auto channels = static_cast<std::size_t>(shape.channels);
   const std::size_t stride = channels * static_cast<std::size_t>(shape.width);
   const std::size_t black = channels * static_cast<std::size_t>(std::abs(left));
@@ -56,6 +49,7 @@ void random_window(const ImageShape& shape, const std::uint8_t* pixels, Random& 
     std::memcpy(left < 0 ? out + black : out, left < 0 ? row : row + black, kept);
     std::memset(left < 0 ? out : out + kept, 0, black);
   }
+  if (mirrored) mirror(shape, begin);
 }
 
 Box random_box(const ImageShape& shape, Random& random) {
@@ -83,10 +77,10 @@ Box random_box(const ImageShape& shape, Random& random) {
 void crop_flip(const ImageShape& shape, const std::uint8_t* pixels, Random& random,
                std::uint8_t* out) {
   if (is_small(shape)) {
-    random_window(shape, pixels, random, out);
-  } else {
-    resample(pixels, shape, random_box(shape, random), shape, out);
+    cut_window(shape, pixels, draw_window(shape, random), out);
+    return;
   }
+  resample(pixels, shape, random_box(shape, random), shape, out);
   if (random.below(2) == 1) mirror(shape, out);
 }
 
@@ -116,6 +110,22 @@ class AutoAugment final : public Augmentation {
 };
 
 }  // namespace
+
+bool is_small(const ImageShape& shape) {
+  return std::max(shape.height, shape.width) <= kLargestPadded;
+}
+
+Window draw_window(const ImageShape& shape, Random& random) {
+  const auto draw = [&](int side) {
+    const int pad = side / 8;
+    return static_cast<int>(random.below(2 * pad + 1)) - pad;
+  };
+  Window window;
+  window.top = draw(shape.height);
+  window.left = draw(shape.width);
+  window.mirrored = random.below(2) == 1;
+  return window;
+}
 
 std::unique_ptr<const Augmentation> make_augmentation(std::string_view name,
                                                       const ImageShape& shape) {

@@ -9,6 +9,18 @@
 
 namespace p2p::images {
 
+/// Up to 64 pixels a side.
+bool is_small(const ImageShape& shape);
+
+/// What crop-flip makes of a small image: the window of the image's size whose corner this is, in
+/// the image with black pixels around it, then mirrored or not.
+struct Window {
+  int top = 0;   ///< from -height / 8 to height / 8
+  int left = 0;  ///< likewise
+  bool mirrored = false;
+};
+Window draw_window(const ImageShape& shape, Random& random);
+
 /// What happens to an image each time training meets it.
 class Augmentation {
  public:

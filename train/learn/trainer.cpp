@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -44,14 +43,22 @@ std::string velocity_name(const Model& model, std::size_t i) {
   return {};
 }
 
-Batches::Options batch_options(const TrainOptions& options, const ProcessGroup& group,
-                               int threads) {
+BatchOptions batch_options(const TrainOptions& options, const ProcessGroup& group, int threads) {
   return {.batch = options.batch,
           .mixup = options.mixup,
           .seed = options.seed,
           .rank = group.rank(),
           .processes = group.size(),
           .threads = threads};
+}
+
+std::unique_ptr<Batches> make_batches(std::shared_ptr<const images::ImageSet> set,
+                                      const std::string& augmentation, const BatchOptions& options,
+                                      at::Device device) {
+  std::unique_ptr<Batches> batches;
+  if (!device.is_cpu()) batches = resident_batches(*set, augmentation, options, device);
+  if (!batches) batches = host_batches(std::move(set), augmentation, options, device);
+  return batches;
 }
 
 void demand(bool holds, const char* option, double found, const char* expected) {
@@ -82,20 +89,23 @@ Trainer::Trainer(Model& model, Data data, const Loss& loss, const TrainOptions& 
       data_(std::move(data)),
       options_((check(options), options)),
       schedule_(parse_schedule(options.schedule)),
-      loss_(loss, options.label_smoothing, model.device()),
       group_(group),
       threads_(threads),
-      batches_(data_.train, images::make_augmentation(options.augmentation, data_.train->shape()),
-               batch_options(options, group, threads)),
+      batches_(make_batches(data_.train, options.augmentation,
+                            batch_options(options, group, threads), model.device())),
+      pass_(model, LossFunction(loss, options.label_smoothing, model.device()), group,
+            {.batch = options.batch,
+             .bf16 = options.bf16,
+             .record = !model.device().is_cpu() && group.size() == 1}),
       sgd_(model, options.weight_decay, options.bias_decay) {
-  if (batches_.steps() == 0) {
+  if (batches_->steps() == 0) {
     throw_usage(fmt::format("{} training rows do not reach {} processes; use fewer",
                             data_.train->rows(), group.size()));
   }
 }
 
 EpochReport Trainer::run_epoch(const StepDone& step_done) {
-  const std::int64_t steps = batches_.steps();
+  const std::int64_t steps = batches_->steps();
   const std::int64_t all_steps = steps * options_.epochs;
   // Looking at a number of another device waits for it.
   const std::int64_t look_every = model_.device().is_cpu() ? 1 : 64;
@@ -105,10 +115,10 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
   double rows = 0;
   double sum = 0;
   std::vector<double> sizes;
-  batches_.start(epochs_done_);
+  batches_->start(epochs_done_);
   std::int64_t looked = 0;
   for (std::int64_t s = 0; s < steps; ++s) {
-    const Batch batch = batches_.next();
+    const Batch batch = batches_->next();
     const std::int64_t done = epochs_done_ * steps + s;
     report.learning_rate =
         learning_rate_at(schedule_, options_.learning_rate, done, all_steps, options_.epochs);
@@ -136,24 +146,7 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
 }
 
 at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits) {
-  const at::Device device = model_.device();
-  at::Tensor images = to_unit_range(batch.images.to(device));
-  const at::Tensor labels = batch.labels.to(device);
-  at::Tensor partners;
-  if (batch.partners.defined()) {
-    const at::Tensor rows = batch.partners.to(device);
-    images = batch.share * images + (1 - batch.share) * images.index_select(0, rows);
-    partners = labels.index_select(0, rows);
-  }
-  const at::Tensor scores =
-      model_.forward(images, {.training = true, .bf16 = options_.bf16, .group = &group_}).scores;
-  at::Tensor losses = loss_(scores, labels, pace.progress);
-  if (partners.defined()) {
-    losses = batch.share * losses + (1 - batch.share) * loss_(scores, partners, pace.progress);
-  }
-  at::Tensor loss = losses.sum() / static_cast<double>(batch.all_rows);
-  std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, model_.trained());
-  loss = loss.detach();
+  auto [loss, scores, gradients] = pass_(batch, pace.progress);
   if (group_.size() > 1) {
     gradients.push_back(loss);
     gradients = split(group_.sum(join(gradients)), gradients);
@@ -161,7 +154,8 @@ at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits)
     gradients.pop_back();
   }
   sgd_.step(gradients, pace.rate, pace.momentum);
-  hits.add(scores, partners.defined() && batch.share < 0.5 ? partners : labels);
+  const bool is_partner = batch.partners.defined() && batch.share < 0.5;
+  hits.add(scores, is_partner ? batch.labels.index_select(0, batch.partners) : batch.labels);
   return loss;
 }
 

@@ -16,13 +16,17 @@ namespace {
 
 using Set = std::shared_ptr<const images::ImageSet>;
 
-std::vector<Batch> epoch_of(const Set& set, const Batches::Options& options, int epoch,
-                            const char* augmentation = "none") {
-  Batches batches(set, images::make_augmentation(augmentation, set->shape()), options);
-  batches.start(epoch);
+std::vector<Batch> rest_of_epoch(Batches& batches) {
   std::vector<Batch> all;
   for (std::int64_t step = 0; step < batches.steps(); ++step) all.push_back(batches.next());
   return all;
+}
+
+std::vector<Batch> epoch_of(const Set& set, const BatchOptions& options, int epoch,
+                            const char* augmentation = "none") {
+  const auto batches = host_batches(set, augmentation, options, at::kCPU);
+  batches->start(epoch);
+  return rest_of_epoch(*batches);
 }
 
 /// Rows of numbered_rows().
@@ -67,13 +71,11 @@ TEST(Batches, ComeInAnOrderOfSeedAndEpochAlone) {
 
 TEST(Batches, OfAnEpochDoNotDependOnThoseBefore) {
   const Set set = test::numbered_rows(40);
-  Batches batches(set, images::make_augmentation("none", set->shape()), {.batch = 8, .seed = 3});
-  batches.start(0);
-  batches.next();
-  batches.start(1);
-  std::vector<Batch> second;
-  for (std::int64_t step = 0; step < batches.steps(); ++step) second.push_back(batches.next());
-  EXPECT_EQ(rows_in(second), rows_in(epoch_of(set, {.batch = 8, .seed = 3}, 1)));
+  const auto batches = host_batches(set, "none", {.batch = 8, .seed = 3}, at::kCPU);
+  batches->start(0);
+  batches->next();
+  batches->start(1);
+  EXPECT_EQ(rows_in(rest_of_epoch(*batches)), rows_in(epoch_of(set, {.batch = 8, .seed = 3}, 1)));
 }
 
 TEST(Batches, OfTwoProcessesAreTogetherThoseOfOneOfTwiceTheSize) {
@@ -93,20 +95,6 @@ TEST(Batches, OfTwoProcessesAreTogetherThoseOfOneOfTwiceTheSize) {
     EXPECT_EQ(first.all_rows, one[step].all_rows);
     EXPECT_EQ(second.all_rows, one[step].all_rows);
   }
-}
-
-TEST(Batches, LeaveOutRowsThatWouldLeaveAProcessWithoutAny) {
-  const Set set = test::numbered_rows(9);
-  const auto steps = [&](int rows, int batch, int processes) {
-    return Batches(test::numbered_rows(rows), images::make_augmentation("none", set->shape()),
-                   {.batch = batch, .processes = processes})
-        .steps();
-  };
-  EXPECT_EQ(steps(8, 4, 1), 2);
-  EXPECT_EQ(steps(9, 4, 1), 3);
-  EXPECT_EQ(steps(9, 4, 2), 1);
-  EXPECT_EQ(steps(10, 4, 2), 2);
-  EXPECT_EQ(steps(1, 4, 2), 0);
 }
 
 // Large enough for the work to be shared by threads.
@@ -180,23 +168,39 @@ TEST(Mixup, LeavesTheOrderOfRowsAsItIs) {
             rows_in(epoch_of(set, {.batch = 8}, 0)));
 }
 
-TEST(Beta, HasTheMeanAndVarianceOfItsDistribution) {
-  for (const double a : {0.2, 1.0, 8.0}) {
-    images::Random random{9};
-    constexpr int kDraws = 40'000;
-    double sum = 0;
-    double squares = 0;
-    for (int i = 0; i < kDraws; ++i) {
-      const double share = draw_beta(a, random);
-      ASSERT_GE(share, 0);
-      ASSERT_LE(share, 1);
-      sum += share;
-      squares += (share - 0.5) * (share - 0.5);
+class ResidentBatches : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Augmentation, ResidentBatches, testing::Values("none", "crop-flip"),
+                         [](const auto& info) {
+                           return std::string(info.param == std::string("none") ? "None"
+                                                                                : "CropFlip");
+                         });
+
+TEST_P(ResidentBatches, AreThoseOfTheHost) {
+  const Set set = test::coloured_noise(23, 16);
+  for (const int rank : {0, 1}) {
+    const BatchOptions options{.batch = 4, .mixup = 1, .seed = 7, .rank = rank, .processes = 2};
+    const auto resident = resident_batches(*set, GetParam(), options, at::kCPU);
+    ASSERT_TRUE(resident);
+    for (const int epoch : {0, 3}) {
+      resident->start(epoch);
+      const auto found = rest_of_epoch(*resident);
+      const auto expected = epoch_of(set, options, epoch, GetParam());
+      ASSERT_EQ(found.size(), expected.size());
+      for (std::size_t step = 0; step < found.size(); ++step) {
+        EXPECT_TRUE(at::equal(found[step].images, expected[step].images)) << step;
+        EXPECT_TRUE(at::equal(found[step].labels, expected[step].labels)) << step;
+        EXPECT_TRUE(at::equal(found[step].partners, expected[step].partners)) << step;
+        EXPECT_EQ(found[step].all_rows, expected[step].all_rows);
+        EXPECT_EQ(found[step].share, expected[step].share);
+      }
     }
-    const double variance = 1 / (4 * (2 * a + 1));
-    EXPECT_NEAR(sum / kDraws, 0.5, 5 * std::sqrt(variance / kDraws)) << a;
-    EXPECT_NEAR(squares / kDraws, variance, 0.05 * variance) << a;
   }
+}
+
+TEST(ResidentBatchesOf, SetsWhoseAugmentationNeedsTheHostAreNone) {
+  EXPECT_FALSE(resident_batches(*test::coloured_noise(4), "autoaugment", {}, at::kCPU));
+  EXPECT_FALSE(resident_batches(*test::coloured_noise(4, 72), "crop-flip", {}, at::kCPU));
+  EXPECT_TRUE(resident_batches(*test::coloured_noise(4, 72), "none", {}, at::kCPU));
 }
 
 TEST(Beta, StaysAShareForTinyNumbers) {

@@ -181,10 +181,9 @@ TEST_F(Training, MixesImagesAndLossesByTheShareOfTheBatch) {
   Model model = test::model_of("mlp", 8);
   const double found = trainer_of(model, options, *alone_).run_epoch({}).loss;
   const auto set = test::coloured_noise(60);
-  Batches batches(set, images::make_augmentation("none", set->shape()),
-                  {.batch = 60, .mixup = 1, .seed = 3});
-  batches.start(0);
-  const Batch batch = batches.next();
+  const auto batches = host_batches(set, "none", {.batch = 60, .mixup = 1, .seed = 3}, at::kCPU);
+  batches->start(0);
+  const Batch batch = batches->next();
   const at::Tensor plain = to_unit_range(batch.images);
   const at::Tensor log_p = at::log_softmax(
       model

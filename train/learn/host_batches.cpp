@@ -1,0 +1,111 @@
+#include <ATen/ATen.h>
+
+#include <future>
+#include <utility>
+#include <vector>
+
+#include "images/augment.hpp"
+#include "learn/batches.hpp"
+#include "p2p/parallel.hpp"
+
+namespace p2p::learn {
+namespace {
+
+at::Tensor empty_images(const images::ImageShape& shape, std::int64_t rows) {
+  return at::empty({rows, shape.height, shape.width, shape.channels}, at::kByte);
+}
+
+class HostBatches final : public Batches {
+ public:
+  HostBatches(std::shared_ptr<const images::ImageSet> set, const std::string& augmentation,
+              const BatchOptions& options, at::Device device)
+      : set_(std::move(set)),
+        augmentation_(images::make_augmentation(augmentation, set_->shape())),
+        plan_(set_->rows(), options),
+        threads_(options.threads),
+        device_(device) {}
+
+  [[nodiscard]] std::int64_t steps() const override { return plan_.steps(); }
+
+  void start(int epoch) override {
+    ahead_ = {};
+    step_ = 0;
+    plan_.start(epoch);
+  }
+
+  Batch next() override {
+    const auto make_ahead = [&](std::int64_t step) {
+      return std::async(std::launch::async, [this, step] { return make(step); });
+    };
+    if (!ahead_.valid()) ahead_ = make_ahead(step_);
+    Batch batch = ahead_.get();
+    if (++step_ < steps()) ahead_ = make_ahead(step_);
+    batch.images = batch.images.to(device_);
+    batch.labels = batch.labels.to(device_);
+    if (batch.partners.defined()) batch.partners = batch.partners.to(device_);
+    return batch;
+  }
+
+ private:
+  [[nodiscard]] Batch make(std::int64_t step) const {
+    const StepPlan plan = plan_.step(step);
+    const images::ImageShape& shape = set_->shape();
+    Batch batch{.images = empty_images(shape, plan.count),
+                .labels = {},
+                .all_rows = plan.all_rows,
+                .share = plan.share,
+                .partners = {}};
+    auto* bytes = batch.images.data_ptr<std::uint8_t>();
+    std::vector<std::int64_t> labels(static_cast<std::size_t>(plan.count));
+    constexpr std::size_t kLittle = 64 * 64 * 3;  // threads cost more than they save
+    const int threads = shape.bytes() <= kLittle ? 1 : threads_;
+    std::vector<std::vector<std::uint8_t>> plain(static_cast<std::size_t>(threads),
+                                                 std::vector<std::uint8_t>(shape.bytes()));
+    parallel_for(plan.count, threads, [&](int worker, std::int64_t i) {
+      const std::int64_t row = plan_.order()[static_cast<std::size_t>(plan.first + i)];
+      std::uint8_t* pixels = plain[static_cast<std::size_t>(worker)].data();
+      set_->read(row, pixels);
+      images::Random random = plan_.augmentation(row);
+      augmentation_->apply(shape, pixels, random,
+                           bytes + static_cast<std::size_t>(i) * shape.bytes());
+      labels[static_cast<std::size_t>(i)] = set_->labels()[static_cast<std::size_t>(row)];
+    });
+    batch.labels = at::tensor(labels, at::kLong);
+    if (!plan.partners.empty()) batch.partners = at::tensor(plan.partners, at::kLong);
+    return batch;
+  }
+
+  std::shared_ptr<const images::ImageSet> set_;
+  std::unique_ptr<const images::Augmentation> augmentation_;
+  BatchPlan plan_;
+  int threads_;
+  at::Device device_;
+  std::int64_t step_ = 0;
+  std::future<Batch> ahead_;  ///< last, so that its thread ends before what it reads
+};
+
+}  // namespace
+
+std::unique_ptr<Batches> host_batches(std::shared_ptr<const images::ImageSet> set,
+                                      const std::string& augmentation, const BatchOptions& options,
+                                      at::Device device) {
+  return std::make_unique<HostBatches>(std::move(set), augmentation, options, device);
+}
+
+at::Tensor read_images(const images::ImageSet& set, std::int64_t first, std::int64_t count,
+                       int threads) {
+  at::Tensor result = empty_images(set.shape(), count);
+  auto* bytes = result.data_ptr<std::uint8_t>();
+  const std::size_t size = set.shape().bytes();
+  parallel_for(count, threads, [&](int, std::int64_t i) {
+    set.read(first + i, bytes + static_cast<std::size_t>(i) * size);
+  });
+  return result;
+}
+
+at::Tensor read_labels(const images::ImageSet& set, std::int64_t first, std::int64_t count) {
+  const auto begin = set.labels().begin() + first;
+  return at::tensor(std::vector<std::int64_t>(begin, begin + count), at::kLong);
+}
+
+}  // namespace p2p::learn
