@@ -43,6 +43,7 @@ void add_output_options(CLI::App& verb, OutputOptions& options);
 /// the other options from being required; else they come by --scores.
 void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
 /// When `path` is a run of p2p train, no option of the verb is required: the run fills them in.
+/// Error{kBadData}: it could be the name of one, but there is nothing.
 void free_for_run(CLI::App& verb, const std::string& path);
 /// How score files are to be understood: all but the files.
 void add_reading_options(CLI::App& verb, ScoreOptions& options);

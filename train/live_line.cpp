@@ -34,6 +34,7 @@ void LiveLine::finish(const std::string& text) {
 void LiveLine::clear() {
   if (shown_) fmt::print(stderr, "\r\033[K");
   shown_ = false;
+  last_ = {};
 }
 
 std::string clock_text(double seconds) {

@@ -15,14 +15,15 @@ class LiveLine {
   LiveLine(const LiveLine&) = delete;
   LiveLine& operator=(const LiveLine&) = delete;
 
-  /// Shows `text` on a terminal, at most five times a second.
+  /// Shows `text` on a terminal, at most five times a second after the first.
   void show(const std::string& text);
   /// `text` instead of what is shown, and a new line.
   void finish(const std::string& text);
+  /// Takes away what is shown.
+  void clear();
 
  private:
   using Clock = std::chrono::steady_clock;
-  void clear();
   bool wanted_;
   bool terminal_;
   bool shown_ = false;

@@ -176,7 +176,10 @@ void run(Options& options) {
                               io::quote(output)));
     }
   }
+  LiveLine line(!options.words.quiet);
+  line.show(fmt::format("reading {}", io::quote(options.data)));
   const images::Images images = images::open_images(options.data, options.open);
+  line.clear();
   const auto& set = options.part == "train" ? images.train : images.test;
   if (!set) {
     const char* other = options.part == "train" ? "test" : "train";
@@ -189,7 +192,6 @@ void run(Options& options) {
     warn(fmt::format("{} images could not be read and were left out: {}", images.skipped.size(),
                      io::list_text(images.skipped)));
   }
-  LiveLine line(!options.words.quiet);
   MatrixFile scores(options.out, set->rows());
   MatrixFile features(options.features, set->rows());
   const auto start = std::chrono::steady_clock::now();

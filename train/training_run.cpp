@@ -97,15 +97,16 @@ class Run {
   explicit Run(const RunOptions& options)
       : options_(options),
         group_(learn::join_process_group()),
+        speaks_(group_->rank() == 0 && !options.words.quiet),
+        line_(speaks_),
         device_(learn::choose_device(options.device, group_->local_rank())),
         folder_(options.folder, options.resume || group_->rank() > 0),
-        data_(prepare_data(options.data)),
+        data_(read_data()),
         loss_(learn::parse_loss(options.training.loss, data_.counts)),
         model_(network::make_network(network_config(options, data_, loss_)), options.training.seed,
                device_),
         trainer_(model_, {data_.train, data_.holdout, data_.counts}, loss_, options.training,
-                 *group_, options.threads),
-        speaks_(group_->rank() == 0 && !options.words.quiet) {
+                 *group_, options.threads) {
     identity_ = options_json(options);
     identity_["data"] = data_.digest;
     identity_["network"] = Json::parse(network::config_to_json(model_.network().config));
@@ -182,6 +183,13 @@ class Run {
   }
 
  private:
+  TrainingData read_data() {
+    line_.show(fmt::format("reading {}", io::quote(options_.data.spec)));
+    TrainingData data = prepare_data(options_.data);
+    line_.clear();
+    return data;
+  }
+
   void say(const std::string& sentence) const {
     if (speaks_) note(sentence);
   }
@@ -283,14 +291,14 @@ class Run {
 
   const RunOptions& options_;
   std::unique_ptr<learn::ProcessGroup> group_;
+  bool speaks_;
+  LiveLine line_;
   at::Device device_;
   RunFolder folder_;
   TrainingData data_;
   learn::Loss loss_;
   learn::Model model_;
   learn::Trainer trainer_;
-  bool speaks_;
-  LiveLine line_{speaks_};
   Json identity_;
   std::string log_ = log_header();
   double seconds_ = 0;

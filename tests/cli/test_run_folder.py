@@ -483,6 +483,11 @@ def test_an_offset_of_unknown_loss_must_be_finite(run):
     run.refuse("estimate", "run", words=["run/run.json", "class 1", "finite"])
 
 
+@pytest.mark.parametrize("verb", ["estimate", "correct", "evaluate", "inspect", "compare", "sweep"])
+def test_a_run_that_is_nowhere_is_named(run, verb):
+    run.refuse(verb, "rnu", words=["'rnu' does not exist"])
+
+
 def test_a_run_that_is_not_finished_is_named(run):
     (run.path / "log.csv").write_text("epoch\n")
     (run.path / "checkpoint.safetensors").write_bytes(b"state")
