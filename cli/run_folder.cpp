@@ -197,6 +197,7 @@ std::optional<RunFolder> take_run(ScoreOptions& scores, const RunPlaces& places)
   }
   const RunFolder run = read_run(*found);
   scores.scores = {demand(run, places.rows + "_scores.npy")};
+  if (scores.input == "auto") scores.input = "logits";
   if (scores.classes.empty()) scores.classes = demand(run, "classes.txt");
   if (places.labels != nullptr && places.labels->empty()) {
     *places.labels = {demand(run, places.rows + "_labels.npy")};

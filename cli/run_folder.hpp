@@ -39,7 +39,8 @@ struct RunPlaces {
   std::string output_name = {};
 };
 
-/// When the scores are a run: its scores and class names take their place, and `places` are filled.
+/// When the scores are a run: its scores, logits unless said otherwise, and class names take their
+/// place, and `places` are filled.
 /// Error{kUsage}: the run does not stand alone. Error{kBadData}: it is not finished, lacks a file,
 /// or run.json is damaged or of another number of classes.
 std::optional<RunFolder> take_run(ScoreOptions& scores, const RunPlaces& places);

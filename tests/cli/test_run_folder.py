@@ -85,6 +85,11 @@ def test_a_run_is_estimated_corrected_and_evaluated_without_options(run):
     assert corrected["balanced_accuracy"] > raw["balanced_accuracy"] + 0.01
 
 
+def test_scores_of_a_run_are_logits_without_a_word(run):
+    assert "taken for" not in run.p2p("estimate", "run").err
+    assert json.loads(run.prior("run/prior.json"))["input_kind"] == "logits"
+
+
 def test_estimate_says_where_the_prior_went(run):
     assert "'run/prior.json'" in run.p2p("estimate", "run").err
 
