@@ -58,12 +58,16 @@ at::Tensor shortcut(const at::Tensor& x, const Node& node) {
 
 }  // namespace
 
-Model::Model(network::Network network, std::uint64_t seed, at::Device device)
+Model::Model(network::Network network, std::optional<std::uint64_t> seed, at::Device device)
     : network_(std::move(network)), device_(device) {
   for (std::size_t i = 0; i < network_.parameters.size(); ++i) {
     const network::Parameter& parameter = network_.parameters[i];
-    images::Random random{seed, 0x7765696768747321, i};
-    at::Tensor values = start_values(parameter, random).to(device);
+    at::Tensor values = at::zeros(parameter.shape, at::kFloat);
+    if (seed) {
+      images::Random random{*seed, 0x7765696768747321, i};
+      values = start_values(parameter, random);
+    }
+    values = values.to(device);
     if (values.dim() == 4) values = values.contiguous(at::MemoryFormat::ChannelsLast);
     if (parameter.trained) {
       values.set_requires_grad(true);

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "learn/process_group.hpp"
@@ -25,8 +26,9 @@ struct Scores {
 /// A network with its numbers, on one device. Parameters are in the order of the network's.
 class Model {
  public:
-  /// Numbers as `start` says, drawn from the seed: the same on every machine and device.
-  Model(network::Network network, std::uint64_t seed, at::Device device);
+  /// Numbers as `start` says, drawn from the seed: the same on every machine and device. Without
+  /// seed zeros, to be set.
+  Model(network::Network network, std::optional<std::uint64_t> seed, at::Device device);
 
   /// images: float [N, channels, height, width] on the device, values 0..1.
   Scores forward(const at::Tensor& images, const Forward& how);

@@ -78,7 +78,7 @@ LoadedModel read_weights(const std::string& path, at::Device device) {
   network::Network network = network::make_network(network::config_from_json(config->second, path));
   const auto values = match(file, path, network, false);  // before memory of its size is taken
   LoadedModel loaded;
-  loaded.model = std::make_unique<Model>(std::move(network), 0, device);
+  loaded.model = std::make_unique<Model>(std::move(network), std::nullopt, device);
   set(*loaded.model, values);
   if (const auto names = file.texts.find(kClasses); names != file.texts.end()) {
     loaded.classes = model::parse_class_list(names->second, loaded.model->network().config.classes);
