@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -73,16 +72,8 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional) {
 }
 
 void free_for_run(CLI::App& verb, const std::string& path) {
-  if (is_run(path)) {
-    for (CLI::Option* option : verb.get_options()) option->required(false);
-    return;
-  }
-  const bool may_be_run = std::filesystem::path(path).extension().empty() && path != "-";
-  std::error_code error;
-  if (may_be_run && path.find_first_of("@:") == std::string::npos &&
-      !std::filesystem::exists(path, error)) {
-    throw_bad_data(fmt::format("'{}' does not exist; check the path", path));
-  }
+  if (!is_run(path) && !is_nowhere(path)) return;
+  for (CLI::Option* option : verb.get_options()) option->required(false);
 }
 
 void add_reading_options(CLI::App& verb, ScoreOptions& options) {

@@ -42,8 +42,8 @@ void add_output_options(CLI::App& verb, OutputOptions& options);
 /// `positional`: SCORES... are the arguments of the verb, and a run of p2p train among them frees
 /// the other options from being required; else they come by --scores.
 void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
-/// When `path` is a run of p2p train, no option of the verb is required: the run fills them in.
-/// Error{kBadData}: it could be the name of one, but there is nothing.
+/// When `path` is a run of p2p train, no option of the verb is required: the run fills them in. Nor
+/// when nothing is there that could be one: take_run says so.
 void free_for_run(CLI::App& verb, const std::string& path);
 /// How score files are to be understood: all but the files.
 void add_reading_options(CLI::App& verb, ScoreOptions& options);

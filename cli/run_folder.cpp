@@ -176,7 +176,16 @@ bool is_run(const std::string& path) {
   return exists(run.file(kRecord)) || (exists(run.file(kCheckpoint)) && exists(run.file(kLog)));
 }
 
+bool is_nowhere(const std::string& path) {
+  if (path == "-" || path.find_first_of("@:") != std::string::npos) return false;
+  std::error_code error;
+  return fs::path(path).extension().empty() && !fs::exists(path, error) && !error;
+}
+
 std::optional<RunFolder> take_run(ScoreOptions& scores, const RunPlaces& places) {
+  for (const std::string& path : scores.scores) {
+    if (is_nowhere(path)) throw_bad_data(fmt::format("'{}' does not exist; check the path", path));
+  }
   const auto found = std::ranges::find_if(scores.scores, is_run);
   if (found == scores.scores.end()) return std::nullopt;
   if (scores.scores.size() > 1) {

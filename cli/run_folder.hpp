@@ -28,6 +28,8 @@ struct RunFolder {
 
 /// A folder with run.json in it, or with the checkpoint and the log of a run that is not finished.
 bool is_run(const std::string& path);
+/// Nothing is there, and it could have been a folder by its name.
+bool is_nowhere(const std::string& path);
 
 /// Options of a verb that a run can fill in. Null: not wanted. Not empty: given, and kept.
 struct RunPlaces {
@@ -41,8 +43,8 @@ struct RunPlaces {
 
 /// When the scores are a run: its scores, logits unless said otherwise, and class names take their
 /// place, and `places` are filled.
-/// Error{kUsage}: the run does not stand alone. Error{kBadData}: it is not finished, lacks a file,
-/// or run.json is damaged or of another number of classes.
+/// Error{kUsage}: the run does not stand alone. Error{kBadData}: a path is_nowhere; the run is not
+/// finished, lacks a file, or run.json is damaged or of another number of classes.
 std::optional<RunFolder> take_run(ScoreOptions& scores, const RunPlaces& places);
 
 }  // namespace p2p::cli

@@ -490,7 +490,12 @@ def test_an_offset_of_unknown_loss_must_be_finite(run):
 
 @pytest.mark.parametrize("verb", ["estimate", "correct", "evaluate", "inspect", "compare", "sweep"])
 def test_a_run_that_is_nowhere_is_named(run, verb):
-    run.refuse(verb, "rnu", words=["'rnu' does not exist"])
+    word = "'rnu' is no run" if verb == "compare" else "'rnu' does not exist"
+    run.refuse(verb, "rnu", words=[word])
+
+
+def test_help_needs_no_run(run):
+    assert "Usage: p2p estimate" in run.p2p("estimate", "rnu", "--help").out
 
 
 def test_a_run_that_is_not_finished_is_named(run):

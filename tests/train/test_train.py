@@ -396,6 +396,7 @@ class TestWords:
             text = read_all(ours)
             assert process.wait(timeout=60) == 0
         live = r"\repoch 1/2 +\d+ %  loss \d+\.\d+  \d+ images/s  \d+:\d\d left\x1b\[K"
+        assert text.startswith("\rreading 'data'\x1b[K\r\x1b[K")
         assert re.search(live, text)
         *lines, end = text.split("\r\n")
         assert end == ""

@@ -1,7 +1,6 @@
 #include "learn/device.hpp"
 
 #include <ATen/Context.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
 
@@ -27,12 +26,7 @@ at::Device choose_device(std::string_view name, int local_rank) {
         local_rank, devices));
   }
   at::globalContext().setBenchmarkCuDNN(true);
-  const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(local_rank));
-  // All work goes to a stream of its own: that of the beginning cannot be recorded.
-  const c10::impl::VirtualGuardImpl guard(at::kCUDA);
-  guard.setDevice(device);
-  guard.exchangeStream(guard.getStreamFromGlobalPool(device));
-  return device;
+  return {at::kCUDA, static_cast<at::DeviceIndex>(local_rank)};
 }
 
 }  // namespace p2p::learn

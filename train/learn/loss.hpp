@@ -50,10 +50,6 @@ class LossFunction {
   /// label smoothing margin and weight stay those of `labels`. `progress`: share of the epochs
   /// done.
   at::Tensor operator()(const at::Tensor& scores, const at::Tensor& labels, double progress) const;
-  /// Whether weights of classes count.
-  [[nodiscard]] bool weighs(double progress) const {
-    return weights_.defined() && progress >= weights_from_;
-  }
 
  private:
   Loss::Kind kind_;

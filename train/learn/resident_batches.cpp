@@ -32,14 +32,28 @@ at::Tensor cut_windows(const at::Tensor& pixels, const at::Tensor& rows,
       .mul_(inside.unsqueeze(3));
 }
 
+/// In pieces: the host holds no second copy.
+at::Tensor upload(const images::ImageSet& set, int threads, at::Device device) {
+  constexpr std::int64_t kPiece = 4096;
+  const images::ImageShape& shape = set.shape();
+  const at::Tensor pixels = at::empty({set.rows(), shape.height, shape.width, shape.channels},
+                                      at::TensorOptions(at::kByte).device(device));
+  for (std::int64_t first = 0; first < set.rows(); first += kPiece) {
+    const std::int64_t count = std::min(kPiece, set.rows() - first);
+    pixels.slice(0, first, first + count).copy_(read_images(set, first, count, threads));
+  }
+  return pixels;
+}
+
 class ResidentBatches final : public Batches {
  public:
   ResidentBatches(const images::ImageSet& set, bool windows, const BatchOptions& options,
                   at::Device device)
       : shape_(set.shape()),
         has_windows_(windows),
+        mixes_(options.mixup > 0),
         plan_(set.rows(), options),
-        pixels_(read_images(set, 0, set.rows(), options.threads).to(device)),
+        pixels_(upload(set, options.threads, device)),
         labels_(read_labels(set, 0, set.rows()).to(device)) {}
 
   [[nodiscard]] std::int64_t steps() const override { return plan_.steps(); }
@@ -50,17 +64,11 @@ class ResidentBatches final : public Batches {
     plan_.start(epoch);
     rows_ = on_device(plan_.order());
     if (has_windows_) windows_ = on_device(draw_windows()).view({-1, 3});
-    steps_.clear();
-    std::vector<std::int64_t> partners(plan_.order().size());
-    for (std::int64_t step = 0; step < steps(); ++step) {
-      const StepPlan& plan = steps_.emplace_back(plan_.step(step));
-      std::ranges::copy(plan.partners, partners.begin() + plan.first);
-    }
-    partners_ = on_device(partners);
+    if (mixes_) partners_ = on_device(draw_partners());
   }
 
   Batch next() override {
-    const StepPlan& plan = steps_[step_++];
+    const StepPlan plan = plan_.step(step_++);
     const auto own = [&](const at::Tensor& all) {
       return all.slice(0, plan.first, plan.first + plan.count);
     };
@@ -70,12 +78,21 @@ class ResidentBatches final : public Batches {
             .labels = labels_.index_select(0, rows),
             .all_rows = plan.all_rows,
             .share = plan.share,
-            .partners = plan.partners.empty() ? at::Tensor() : own(partners_)};
+            .partners = mixes_ ? own(partners_) : at::Tensor()};
   }
 
  private:
   [[nodiscard]] at::Tensor on_device(const std::vector<std::int64_t>& values) const {
     return at::tensor(values, at::kLong).to(pixels_.device());
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> draw_partners() const {
+    std::vector<std::int64_t> partners(plan_.order().size());
+    for (std::int64_t step = 0; step < steps(); ++step) {
+      const StepPlan plan = plan_.step(step);
+      std::ranges::copy(plan.partners, partners.begin() + plan.first);
+    }
+    return partners;
   }
 
   [[nodiscard]] std::vector<std::int64_t> draw_windows() const {
@@ -91,11 +108,11 @@ class ResidentBatches final : public Batches {
 
   images::ImageShape shape_;
   bool has_windows_;
+  bool mixes_;
   BatchPlan plan_;
   at::Tensor pixels_, labels_;
   at::Tensor rows_, windows_, partners_;  ///< in the epoch's order
-  std::vector<StepPlan> steps_;
-  std::size_t step_ = 0;
+  std::int64_t step_ = 0;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -89,14 +90,11 @@ Trainer::Trainer(Model& model, Data data, const Loss& loss, const TrainOptions& 
       data_(std::move(data)),
       options_((check(options), options)),
       schedule_(parse_schedule(options.schedule)),
+      loss_(loss, options.label_smoothing, model.device()),
       group_(group),
       threads_(threads),
       batches_(make_batches(data_.train, options.augmentation,
                             batch_options(options, group, threads), model.device())),
-      pass_(model, LossFunction(loss, options.label_smoothing, model.device()), group,
-            {.batch = options.batch,
-             .bf16 = options.bf16,
-             .record = !model.device().is_cpu() && group.size() == 1}),
       sgd_(model, options.weight_decay, options.bias_decay) {
   if (batches_->steps() == 0) {
     throw_usage(fmt::format("{} training rows do not reach {} processes; use fewer",
@@ -146,7 +144,21 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
 }
 
 at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits) {
-  auto [loss, scores, gradients] = pass_(batch, pace.progress);
+  at::Tensor images = to_unit_range(batch.images);
+  at::Tensor partners;
+  if (batch.partners.defined()) {
+    images = batch.share * images + (1 - batch.share) * images.index_select(0, batch.partners);
+    partners = batch.labels.index_select(0, batch.partners);
+  }
+  const at::Tensor scores =
+      model_.forward(images, {.training = true, .bf16 = options_.bf16, .group = &group_}).scores;
+  at::Tensor losses = loss_(scores, batch.labels, pace.progress);
+  if (partners.defined()) {
+    losses = batch.share * losses + (1 - batch.share) * loss_(scores, partners, pace.progress);
+  }
+  at::Tensor loss = losses.sum() / static_cast<double>(batch.all_rows);
+  std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, model_.trained());
+  loss = loss.detach();
   if (group_.size() > 1) {
     gradients.push_back(loss);
     gradients = split(group_.sum(join(gradients)), gradients);
@@ -154,8 +166,7 @@ at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits)
     gradients.pop_back();
   }
   sgd_.step(gradients, pace.rate, pace.momentum);
-  const bool is_partner = batch.partners.defined() && batch.share < 0.5;
-  hits.add(scores, is_partner ? batch.labels.index_select(0, batch.partners) : batch.labels);
+  hits.add(scores, partners.defined() && batch.share < 0.5 ? partners : batch.labels);
   return loss;
 }
 

@@ -8,7 +8,6 @@
 #include "images/image_set.hpp"
 #include "learn/accuracy.hpp"
 #include "learn/batches.hpp"
-#include "learn/gradient_pass.hpp"
 #include "learn/loss.hpp"
 #include "learn/model.hpp"
 #include "learn/options.hpp"
@@ -73,10 +72,10 @@ class Trainer {
   Data data_;
   TrainOptions options_;
   Schedule schedule_;
+  LossFunction loss_;
   const ProcessGroup& group_;
   int threads_;
   std::unique_ptr<Batches> batches_;
-  GradientPass pass_;
   Sgd sgd_;
   int epochs_done_ = 0;
 };

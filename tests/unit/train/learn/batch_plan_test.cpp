@@ -37,5 +37,13 @@ TEST(Beta, HasTheMeanAndVarianceOfItsDistribution) {
   }
 }
 
+TEST(Beta, StaysAShareForTinyNumbers) {
+  images::Random random{9};
+  for (int i = 0; i < 1000; ++i) {
+    const double share = draw_beta(1e-4, random);
+    ASSERT_TRUE(share >= 0 && share <= 1) << share;
+  }
+}
+
 }  // namespace
 }  // namespace p2p::learn

@@ -3,9 +3,10 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include <cmath>
 #include <set>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "unit/train/learn/image_sets.hpp"
@@ -168,47 +169,76 @@ TEST(Mixup, LeavesTheOrderOfRowsAsItIs) {
             rows_in(epoch_of(set, {.batch = 8}, 0)));
 }
 
-class ResidentBatches : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Augmentation, ResidentBatches, testing::Values("none", "crop-flip"),
-                         [](const auto& info) {
-                           return std::string(info.param == std::string("none") ? "None"
-                                                                                : "CropFlip");
-                         });
+/// Grey or in colour, and not square.
+Set noise(int channels) {
+  const images::ImageShape shape{channels, 16, 24};
+  images::Random random{2};
+  std::vector<std::uint8_t> pixels(23 * shape.bytes());
+  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.below(256));
+  std::vector<std::int32_t> labels(23);
+  for (std::int32_t& label : labels) label = static_cast<std::int32_t>(random.below(3));
+  return images::keep_pixels(shape, std::move(pixels), std::move(labels));
+}
+
+void expect_same(const Batch& a, const Batch& b) {
+  EXPECT_TRUE(at::equal(a.images, b.images));
+  EXPECT_TRUE(at::equal(a.labels, b.labels));
+  EXPECT_EQ(a.all_rows, b.all_rows);
+  EXPECT_EQ(a.share, b.share);
+  ASSERT_EQ(a.partners.defined(), b.partners.defined());
+  if (!a.partners.defined()) return;
+  EXPECT_TRUE(at::equal(a.partners, b.partners));
+}
+
+struct ResidentCase {
+  std::string name;
+  int channels;
+  const char* augmentation;
+  BatchOptions options;
+};
+
+class ResidentBatches : public testing::TestWithParam<ResidentCase> {};
+INSTANTIATE_TEST_SUITE_P(
+    Of, ResidentBatches,
+    testing::Values(ResidentCase{"PlainColour", 3, "none", {.batch = 4, .seed = 7}},
+                    ResidentCase{
+                        "WindowsOfGrey", 1, "crop-flip", {.batch = 4, .mixup = 1, .seed = 7}},
+                    ResidentCase{"WindowsOfTheSecondProcess",
+                                 3,
+                                 "crop-flip",
+                                 {.batch = 4, .mixup = 1, .seed = 7, .rank = 1, .processes = 2}}),
+    [](const auto& info) { return info.param.name; });
 
 TEST_P(ResidentBatches, AreThoseOfTheHost) {
-  const Set set = test::coloured_noise(23, 16);
-  for (const int rank : {0, 1}) {
-    const BatchOptions options{.batch = 4, .mixup = 1, .seed = 7, .rank = rank, .processes = 2};
-    const auto resident = resident_batches(*set, GetParam(), options, at::kCPU);
-    ASSERT_TRUE(resident);
-    for (const int epoch : {0, 3}) {
-      resident->start(epoch);
-      const auto found = rest_of_epoch(*resident);
-      const auto expected = epoch_of(set, options, epoch, GetParam());
-      ASSERT_EQ(found.size(), expected.size());
-      for (std::size_t step = 0; step < found.size(); ++step) {
-        EXPECT_TRUE(at::equal(found[step].images, expected[step].images)) << step;
-        EXPECT_TRUE(at::equal(found[step].labels, expected[step].labels)) << step;
-        EXPECT_TRUE(at::equal(found[step].partners, expected[step].partners)) << step;
-        EXPECT_EQ(found[step].all_rows, expected[step].all_rows);
-        EXPECT_EQ(found[step].share, expected[step].share);
-      }
+  const auto& [name, channels, augmentation, options] = GetParam();
+  const Set set = noise(channels);
+  const auto resident = resident_batches(*set, augmentation, options, at::kCPU);
+  ASSERT_TRUE(resident);
+  for (const int epoch : {0, 3}) {
+    resident->start(epoch);
+    const auto found = rest_of_epoch(*resident);
+    const auto expected = epoch_of(set, options, epoch, augmentation);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t step = 0; step < found.size(); ++step) {
+      expect_same(found[step], expected[step]);
     }
   }
 }
 
-TEST(ResidentBatchesOf, SetsWhoseAugmentationNeedsTheHostAreNone) {
+class Huge final : public images::ImageSet {
+ public:
+  Huge() {
+    shape_ = {3, 1 << 15, 1 << 15};
+    labels_.assign(1, 0);
+  }
+  void read(std::int64_t /*row*/, std::uint8_t* /*pixels*/) const override {}
+};
+
+TEST(ResidentBatchesOf, SetsThatAreTooLargeOrNeedTheHostAreNone) {
+  EXPECT_FALSE(resident_batches(Huge(), "none", {}, at::kCPU));
   EXPECT_FALSE(resident_batches(*test::coloured_noise(4), "autoaugment", {}, at::kCPU));
   EXPECT_FALSE(resident_batches(*test::coloured_noise(4, 72), "crop-flip", {}, at::kCPU));
   EXPECT_TRUE(resident_batches(*test::coloured_noise(4, 72), "none", {}, at::kCPU));
-}
-
-TEST(Beta, StaysAShareForTinyNumbers) {
-  images::Random random{9};
-  for (int i = 0; i < 1000; ++i) {
-    const double share = draw_beta(1e-4, random);
-    ASSERT_TRUE(share >= 0 && share <= 1) << share;
-  }
 }
 
 TEST(ReadImages, GivesRowsAndLabelsInTheirOrder) {
