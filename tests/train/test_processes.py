@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -235,7 +236,8 @@ class TestMachinesOfTheirOwn:
         first, second = together(*options(data), "-o", "run", folders=folders)
         assert (first.code, second.code) == (2, 3)
         assert "holds a run already" in sentence(first)
-        assert "lost the others" in sentence(second)
+        # The first may be gone before the second has met it.
+        assert re.search("lost the others|cannot meet the others", sentence(second))
 
     def test_a_loss_that_is_no_number_stops_all_and_keeps_the_checkpoint(self, data, folders):
         outcomes = together(*options(data), "--lr", 1e30, "--quiet", "-o", "run", folders=folders)
