@@ -1,8 +1,8 @@
-"""torch_train_step.py NETWORK BATCH THREADS LAYOUT STEPS [DEVICE]: images/s of training steps in Python PyTorch.
+"""torch_train_step.py NETWORK BATCH THREADS STEPS DEVICE LAYOUT...: images/s of training steps in Python PyTorch.
 
 The same CIFAR network, loss and SGD as p2p train, eager, on one random batch that is there already: no
-images are read, changed or moved, which p2p train does as well in its time. LAYOUT: nchw, channels-last, or
-channels-last-bf16 (autocast). DEVICE: cpu or cuda.
+images are read, changed or moved, which p2p train does as well in its time. DEVICE: cpu or cuda. LAYOUT: nchw,
+channels-last, or channels-last-bf16 (autocast). Prints a line for each.
 """
 
 import statistics
@@ -44,11 +44,7 @@ def network(name):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def main():
-    name, batch, threads, layout, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
-    device = sys.argv[6] if len(sys.argv) > 6 else "cpu"
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = True
+def images_per_second(name, batch, steps, device, layout):
     order = torch.channels_last if layout.startswith("channels-last") else torch.contiguous_format
     model = network(name).to(device, memory_format=order)
     images = torch.rand(batch, 3, 32, 32, device=device).contiguous(memory_format=order)
@@ -72,7 +68,15 @@ def main():
 
     at_once = 20 if device == "cuda" else 1  # steps that a GPU may be ahead of the program
     seconds(2 * at_once)
-    print(torch.__version__, batch / statistics.median(seconds(at_once) for _ in range(steps)))
+    return batch / statistics.median(seconds(at_once) for _ in range(steps))
+
+
+def main():
+    name, batch, threads, steps, device, *layouts = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    torch.backends.cudnn.benchmark = True
+    for layout in layouts:
+        print(torch.__version__, layout, images_per_second(name, int(batch), int(steps), device, layout))
 
 
 main()

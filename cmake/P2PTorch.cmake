@@ -43,6 +43,30 @@ function(p2p_torch_of_pytorch)
   target_link_libraries(
     p2p_torch_lib INTERFACE -Wl,--push-state,--no-as-needed,${folder}/lib/libtorch.so,--pop-state
                             ${folder}/lib/libtorch_cpu.so ${folder}/lib/libc10.so)
-  set(CMAKE_INSTALL_RPATH ${CMAKE_INSTALL_RPATH} ${folder}/lib PARENT_SCOPE)
+  set(rpath ${folder}/lib)
+  if(EXISTS ${folder}/lib/libtorch_cuda.so)
+    p2p_cuda_of_pytorch()
+  endif()
+  set(CMAKE_INSTALL_RPATH ${CMAKE_INSTALL_RPATH} ${rpath} PARENT_SCOPE)
   message(STATUS "LibTorch: ${folder}")
 endfunction()
+
+# CUDA's libraries and most of its headers lie in packages beside PyTorch (nvidia/cu13, nvidia/nccl; nvidia/cuda_runtime
+# and others of CUDA 12); the rest comes from a CUDA toolkit, or from the package nvidia-cuda-crt.
+macro(p2p_cuda_of_pytorch)
+  file(GLOB headers ${folder}/../nvidia/*/include)
+  file(GLOB cudart ${folder}/../nvidia/*/lib/libcudart.so.*)
+  find_path(P2P_CUDA_INCLUDE crt/host_defines.h HINTS ${headers} $ENV{CUDA_HOME}/include /usr/local/cuda/include
+            DOC "Folder of crt/host_defines.h, of the CUDA toolkit or of the package nvidia-cuda-crt")
+  if(P2P_CUDA_INCLUDE AND cudart)
+    target_include_directories(p2p_torch_lib SYSTEM INTERFACE ${headers} ${P2P_CUDA_INCLUDE})
+    target_link_libraries(p2p_torch_lib INTERFACE ${folder}/lib/libtorch_cuda.so ${folder}/lib/libc10_cuda.so ${cudart})
+    foreach(library ${cudart})
+      get_filename_component(library_folder ${library} DIRECTORY)
+      list(APPEND rpath ${library_folder})
+    endforeach()
+  else()
+    message(STATUS "CUDA: no crt/host_defines.h beside PyTorch or in a CUDA toolkit (pip install nvidia-cuda-crt); GPUs "
+                   "are used without CUDA graphs and NCCL")
+  endif()
+endmacro()

@@ -143,6 +143,10 @@ class Run {
                                    clock_text((epochs - epoch + 1 - part) * seconds / part)));
           });
       const double seconds = seconds_since(begin);
+      if (!report.warning.empty()) {
+        line_.clear();
+        warn(report.warning);
+      }
       seconds_ += seconds;
       log_ += log_line(report, seconds_);
       if (group_->rank() == 0) folder_.save(trainer_, identity_, seconds_, log_);

@@ -39,7 +39,8 @@ std::unique_ptr<Batches> host_batches(std::shared_ptr<const images::ImageSet> se
                                       at::Device device);
 
 /// Made on the device, which keeps the set. Null where that cannot be: the augmentation is neither
-/// none nor a window of small images, or the set is larger than images::kMostPixelBytes.
+/// none nor a window of small images, or the set is larger than images::kMostPixelBytes or what the
+/// device has left.
 std::unique_ptr<Batches> resident_batches(const images::ImageSet& set,
                                           const std::string& augmentation,
                                           const BatchOptions& options, at::Device device);

@@ -1,6 +1,5 @@
 #include "learn/device.hpp"
 
-#include <ATen/Context.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
 
@@ -25,7 +24,6 @@ at::Device choose_device(std::string_view name, int local_rank) {
         "process {} of this machine has no GPU: there are {}; start as many processes as GPUs",
         local_rank, devices));
   }
-  at::globalContext().setBenchmarkCuDNN(true);
   return {at::kCUDA, static_cast<at::DeviceIndex>(local_rank)};
 }
 

@@ -11,8 +11,9 @@
 namespace p2p::learn {
 namespace {
 
-at::Tensor empty_images(const images::ImageShape& shape, std::int64_t rows) {
-  return at::empty({rows, shape.height, shape.width, shape.channels}, at::kByte);
+at::Tensor empty_images(const images::ImageShape& shape, std::int64_t rows, bool pinned = false) {
+  return at::empty({rows, shape.height, shape.width, shape.channels},
+                   at::TensorOptions(at::kByte).pinned_memory(pinned));
 }
 
 class HostBatches final : public Batches {
@@ -40,9 +41,9 @@ class HostBatches final : public Batches {
     if (!ahead_.valid()) ahead_ = make_ahead(step_);
     Batch batch = ahead_.get();
     if (++step_ < steps()) ahead_ = make_ahead(step_);
-    batch.images = batch.images.to(device_);
-    batch.labels = batch.labels.to(device_);
-    if (batch.partners.defined()) batch.partners = batch.partners.to(device_);
+    for (at::Tensor* tensor : {&batch.images, &batch.labels, &batch.partners}) {
+      if (tensor->defined()) *tensor = tensor->to(device_, /*non_blocking=*/true);
+    }
     return batch;
   }
 
@@ -50,7 +51,7 @@ class HostBatches final : public Batches {
   [[nodiscard]] Batch make(std::int64_t step) const {
     const StepPlan plan = plan_.step(step);
     const images::ImageShape& shape = set_->shape();
-    Batch batch{.images = empty_images(shape, plan.count),
+    Batch batch{.images = empty_images(shape, plan.count, is_pinned()),
                 .labels = {},
                 .all_rows = plan.all_rows,
                 .share = plan.share,
@@ -70,10 +71,17 @@ class HostBatches final : public Batches {
                            bytes + static_cast<std::size_t>(i) * shape.bytes());
       labels[static_cast<std::size_t>(i)] = set_->labels()[static_cast<std::size_t>(row)];
     });
-    batch.labels = at::tensor(labels, at::kLong);
-    if (!plan.partners.empty()) batch.partners = at::tensor(plan.partners, at::kLong);
+    const auto to_tensor = [&](const std::vector<std::int64_t>& values) {
+      const at::Tensor tensor = at::tensor(values, at::kLong);
+      return is_pinned() ? tensor.pin_memory() : tensor;
+    };
+    batch.labels = to_tensor(labels);
+    if (!plan.partners.empty()) batch.partners = to_tensor(plan.partners);
     return batch;
   }
+
+  // A GPU copies pinned memory while the program goes on.
+  [[nodiscard]] bool is_pinned() const { return device_.is_cuda(); }
 
   std::shared_ptr<const images::ImageSet> set_;
   std::unique_ptr<const images::Augmentation> augmentation_;

@@ -150,9 +150,7 @@ at::Tensor LossFunction::operator()(const at::Tensor& scores, const at::Tensor& 
   }
   at::Tensor rows = terms.gather(1, column).squeeze(1);
   if (smoothing_ > 0) rows = (1 - smoothing_) * rows + smoothing_ * terms.mean(1);
-  if (weights_.defined() && progress >= weights_from_) {
-    rows = rows * weights_.index_select(0, labels);
-  }
+  if (weighs(progress)) rows = rows * weights_.index_select(0, labels);
   return rows;
 }
 

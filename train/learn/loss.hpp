@@ -50,6 +50,10 @@ class LossFunction {
   /// label smoothing margin and weight stay those of `labels`. `progress`: share of the epochs
   /// done.
   at::Tensor operator()(const at::Tensor& scores, const at::Tensor& labels, double progress) const;
+  /// Whether the weights of the loss count at that progress.
+  [[nodiscard]] bool weighs(double progress) const {
+    return weights_.defined() && progress >= weights_from_;
+  }
 
  private:
   Loss::Kind kind_;

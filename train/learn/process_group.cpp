@@ -5,20 +5,13 @@
 
 #include <array>
 #include <charconv>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "learn/c10d_group.hpp"
 #include "p2p/error.hpp"
-#ifdef P2P_GLOO
-#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#endif
 
 namespace p2p::learn {
 namespace {
@@ -34,12 +27,6 @@ std::optional<int> number(const char* name) {
   }
   return result;
 }
-
-struct Place {
-  int rank = 0;
-  int size = 1;
-  int local_rank = 0;
-};
 
 Place find_place() {
   for (const auto& [rank, size, local] :
@@ -64,79 +51,6 @@ class Alone final : public ProcessGroup {
   at::Tensor sum(at::Tensor tensor) const override { return tensor; }
 };
 
-#ifdef P2P_GLOO
-constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(30);  // as PyTorch
-
-std::string variable(const char* name) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? "" : text;
-}
-
-// Where the processes find each other: on a port of process 0, or of the torchrun that started it.
-c10::intrusive_ptr<c10d::Store> meeting_place(const Place& place, const std::string& address,
-                                              int port) {
-  const bool of_torchrun = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
-  c10d::TCPStoreOptions options;
-  options.port = static_cast<std::uint16_t>(port);
-  options.isServer = place.rank == 0 && !of_torchrun;
-  options.waitWorkers = false;
-  options.timeout = kPatience;
-  // Where there is a choice (PyTorch 2): the server that every build has, Debian's too.
-  [](auto& o) {
-    if constexpr (requires { o.useLibUV; }) o.useLibUV = false;
-  }(options);
-  auto store = c10::make_intrusive<c10d::TCPStore>(address, options);
-  if (!of_torchrun) return store;
-  // Which outlives processes that it starts again.
-  return c10::make_intrusive<c10d::PrefixStore>("attempt " + variable("TORCHELASTIC_RESTART_COUNT"),
-                                                store);
-}
-
-class Gloo final : public ProcessGroup {
- public:
-  Gloo(const Place& place, const std::string& address, int port) {
-    rank_ = place.rank;
-    size_ = place.size;
-    local_rank_ = place.local_rank;
-    try {
-      const auto options = c10d::ProcessGroupGloo::Options::create(kPatience);
-      const std::string interface = variable("GLOO_SOCKET_IFNAME");
-      options->devices.push_back(interface.empty()
-                                     ? c10d::ProcessGroupGloo::createDefaultDevice()
-                                     : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
-      group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(meeting_place(place, address, port),
-                                                           rank_, size_, options);
-    } catch (const std::exception& error) {
-      throw_bad_data(fmt::format(
-          "process {} of {} cannot meet the others at MASTER_ADDR {}, MASTER_PORT {}: {}", rank_,
-          size_, address, port, first_line(error)));
-    }
-  }
-
-  at::Tensor sum(at::Tensor tensor) const override {
-    const at::Device device = tensor.device();
-    std::vector<at::Tensor> tensors{tensor.cpu().contiguous()};
-    try {
-      group_->allreduce(tensors)->wait();
-    } catch (const std::exception& error) {
-      throw_bad_data(
-          fmt::format("process {} of {} lost the others ({}); see what they said, then start all "
-                      "again with --resume",
-                      rank_, size_, first_line(error)));
-    }
-    return tensors[0].to(device);
-  }
-
- private:
-  static std::string first_line(const std::exception& error) {
-    const std::string words = error.what();
-    return words.substr(0, std::min(words.find('\n'), std::size_t{300}));
-  }
-
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
-};
-#endif
-
 }  // namespace
 
 at::Tensor ProcessGroup::of_first(const at::Tensor& tensor) const {
@@ -158,7 +72,12 @@ std::unique_ptr<ProcessGroup> alone() { return std::make_unique<Alone>(); }
 std::unique_ptr<ProcessGroup> join_process_group() {
   const Place place = find_place();
   if (place.size == 1) return alone();
-#ifdef P2P_GLOO
+  if (!has_c10d()) {
+    throw_usage(fmt::format(
+        "{} processes are to train together, but this p2p-train was built without Gloo; install "
+        "its headers (Debian: libgloo-dev) and build again",
+        place.size));
+  }
   const char* address = std::getenv("MASTER_ADDR");
   const std::optional<int> port = number("MASTER_PORT");
   if (address == nullptr || !port || *port > 65535) {
@@ -167,13 +86,7 @@ std::unique_ptr<ProcessGroup> join_process_group() {
         "machine and port of process 0; torchrun sets them, with mpirun give them by -x",
         place.size));
   }
-  return std::make_unique<Gloo>(place, address, *port);
-#else
-  throw_usage(fmt::format(
-      "{} processes are to train together, but this p2p-train was built without Gloo; install its "
-      "headers (Debian: libgloo-dev) and build again",
-      place.size));
-#endif
+  return meet(place, address, *port);
 }
 
 }  // namespace p2p::learn

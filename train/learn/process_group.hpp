@@ -33,10 +33,10 @@ std::unique_ptr<ProcessGroup> alone();
 
 /// The group that the environment describes: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
 /// MASTER_PORT as torchrun sets them, or OMPI_COMM_WORLD_RANK, _SIZE and _LOCAL_RANK of mpirun with
-/// MASTER_ADDR and MASTER_PORT; alone() without them. Sums go through c10d with Gloo, over the
-/// network interface that GLOO_SOCKET_IFNAME names or else that of the host name. Error{kUsage}:
-/// variables that make no sense or are missing; a LibTorch without Gloo; {kBadData}: the others do
-/// not come.
+/// MASTER_ADDR and MASTER_PORT; alone() without them. Gloo sums over the network interface that
+/// GLOO_SOCKET_IFNAME names or else that of the host name, NCCL as its own variables say (see
+/// meet()). Error{kUsage}: variables that make no sense or are missing; a LibTorch without Gloo;
+/// {kBadData}: the others do not come.
 std::unique_ptr<ProcessGroup> join_process_group();
 
 }  // namespace p2p::learn

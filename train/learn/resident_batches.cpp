@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -125,7 +126,11 @@ std::unique_ptr<Batches> resident_batches(const images::ImageSet& set,
   if (static_cast<std::uint64_t>(set.rows()) * set.shape().bytes() > images::kMostPixelBytes) {
     return nullptr;
   }
-  return std::make_unique<ResidentBatches>(set, windows, options, device);
+  try {
+    return std::make_unique<ResidentBatches>(set, windows, options, device);
+  } catch (const c10::OutOfMemoryError&) {
+    return nullptr;
+  }
 }
 
 }  // namespace p2p::learn

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -90,11 +89,14 @@ Trainer::Trainer(Model& model, Data data, const Loss& loss, const TrainOptions& 
       data_(std::move(data)),
       options_((check(options), options)),
       schedule_(parse_schedule(options.schedule)),
-      loss_(loss, options.label_smoothing, model.device()),
       group_(group),
       threads_(threads),
       batches_(make_batches(data_.train, options.augmentation,
                             batch_options(options, group, threads), model.device())),
+      pass_(model, LossFunction(loss, options.label_smoothing, model.device()), group,
+            {.batch = options.batch,
+             .bf16 = options.bf16,
+             .record = group.size() == 1 ? cuda_graphs(model.device()) : Recorder()}),
       sgd_(model, options.weight_decay, options.bias_decay) {
   if (batches_->steps() == 0) {
     throw_usage(fmt::format("{} training rows do not reach {} processes; use fewer",
@@ -139,26 +141,18 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
   report.loss = sum / rows;
   report.train = hits.accuracies(data_.counts, group_);
   report.holdout = judge_holdout();
+  if (const std::string complaint = pass_.take_complaint(); !complaint.empty()) {
+    report.warning = fmt::format(
+        "the steps could not be recorded as a CUDA graph and are taken one operation at a time, "
+        "which is slower ({})",
+        complaint);
+  }
   report.epoch = ++epochs_done_;
   return report;
 }
 
 at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits) {
-  at::Tensor images = to_unit_range(batch.images);
-  at::Tensor partners;
-  if (batch.partners.defined()) {
-    images = batch.share * images + (1 - batch.share) * images.index_select(0, batch.partners);
-    partners = batch.labels.index_select(0, batch.partners);
-  }
-  const at::Tensor scores =
-      model_.forward(images, {.training = true, .bf16 = options_.bf16, .group = &group_}).scores;
-  at::Tensor losses = loss_(scores, batch.labels, pace.progress);
-  if (partners.defined()) {
-    losses = batch.share * losses + (1 - batch.share) * loss_(scores, partners, pace.progress);
-  }
-  at::Tensor loss = losses.sum() / static_cast<double>(batch.all_rows);
-  std::vector<at::Tensor> gradients = torch::autograd::grad({loss}, model_.trained());
-  loss = loss.detach();
+  auto [loss, scores, gradients] = pass_(batch, pace.progress);
   if (group_.size() > 1) {
     gradients.push_back(loss);
     gradients = split(group_.sum(join(gradients)), gradients);
@@ -166,7 +160,8 @@ at::Tensor Trainer::step(const Batch& batch, const Pace& pace, HitCounter& hits)
     gradients.pop_back();
   }
   sgd_.step(gradients, pace.rate, pace.momentum);
-  hits.add(scores, partners.defined() && batch.share < 0.5 ? partners : batch.labels);
+  const bool is_partner = batch.partners.defined() && batch.share < 0.5;
+  hits.add(scores, is_partner ? batch.labels.index_select(0, batch.partners) : batch.labels);
   return loss;
 }
 
@@ -175,6 +170,7 @@ void Trainer::demand_finite(const at::Tensor& losses, std::int64_t from, std::in
   for (std::int64_t i = 0; i < values.numel(); ++i) {
     const auto loss = values[i].item<double>();
     if (std::isfinite(loss)) continue;
+    group_.sum(at::zeros({1}));  // which a lost process spoils too; this says so
     throw_bad_data(
         fmt::format("the loss is {} in step {} of epoch {}; train with a lower --lr (it was {}) "
                     "into another folder",
@@ -184,15 +180,13 @@ void Trainer::demand_finite(const at::Tensor& losses, std::int64_t from, std::in
 
 void Trainer::demand_sound() {
   const at::NoGradGuard no_gradients;
-  bool sound = true;
-  for (const NamedTensor& tensor : state()) {
-    sound = sound && tensor.value.isfinite().all().item<bool>();
-  }
+  std::vector<at::Tensor> finite;
+  for (const NamedTensor& tensor : state()) finite.push_back(tensor.value.isfinite().all());
   const std::int64_t rows = std::min<std::int64_t>(options_.batch, data_.train->rows());
   const at::Tensor images =
       to_unit_range(read_images(*data_.train, 0, rows, threads_).to(model_.device()));
-  sound = sound && model_.forward(images, {}).scores.isfinite().all().item<bool>();
-  if (sound) return;
+  finite.push_back(model_.forward(images, {}).scores.isfinite().all());
+  if (at::stack(finite).all().item<bool>()) return;
   throw_bad_data(fmt::format(
       "the weights make no finite scores after the last step of epoch {}; train with a lower --lr "
       "(it was {}) into another folder",

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "images/image_set.hpp"
 #include "learn/accuracy.hpp"
 #include "learn/batches.hpp"
+#include "learn/gradient_pass.hpp"
 #include "learn/loss.hpp"
 #include "learn/model.hpp"
 #include "learn/options.hpp"
@@ -25,6 +27,7 @@ struct EpochReport {
   double loss = 0;           ///< mean over its rows, as training met them
   Accuracies train;          ///< as training met them; under mixup of the label with more share
   Accuracies holdout;        ///< NaN without held-out rows
+  std::string warning;       ///< a sentence, or empty
 };
 
 /// Called after each step; from the thread that trains.
@@ -72,10 +75,10 @@ class Trainer {
   Data data_;
   TrainOptions options_;
   Schedule schedule_;
-  LossFunction loss_;
   const ProcessGroup& group_;
   int threads_;
   std::unique_ptr<Batches> batches_;
+  GradientPass pass_;
   Sgd sgd_;
   int epochs_done_ = 0;
 };
