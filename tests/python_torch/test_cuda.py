@@ -37,7 +37,7 @@ def test_a_cupy_array_comes_back_as_one(logits, prior):
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
 def test_the_metric_sums_on_the_gpu(dtype, bound, logits, counts):
-    metric = EffectivePrior(logits.shape[1], counts=counts).to("cuda")
+    metric = EffectivePrior(logits.shape[1], counts=counts)
     for batch in logits.to("cuda", dtype).split(256):
         metric.update(batch)
     expected = p2p.estimate_prior(logits.to(dtype), counts=counts)
