@@ -51,22 +51,26 @@ function(p2p_torch_of_pytorch)
   message(STATUS "LibTorch: ${folder}")
 endfunction()
 
-# CUDA's libraries and most of its headers lie in packages beside PyTorch (nvidia/cu13, nvidia/nccl; nvidia/cuda_runtime
-# and others of CUDA 12); the rest comes from a CUDA toolkit, or from the package nvidia-cuda-crt.
+# CUDA's libraries and most of its headers lie in packages beside PyTorch: nvidia/cu13 and nvidia/nccl, or
+# nvidia/cuda_runtime and others of CUDA 12. The rest comes from a CUDA toolkit or a package of the compiler's.
 macro(p2p_cuda_of_pytorch)
+  file(STRINGS ${folder}/version.py major REGEX "^cuda.*= '[0-9]+")
+  string(REGEX REPLACE ".*= '([0-9]+).*" "\\1" major "${major}")
   file(GLOB headers ${folder}/../nvidia/*/include)
-  file(GLOB cudart ${folder}/../nvidia/*/lib/libcudart.so.*)
+  list(PREPEND headers ${folder}/../nvidia/cu${major}/include)
+  file(GLOB cudart ${folder}/../nvidia/*/lib/libcudart.so.${major})
+  if(NOT EXISTS "${P2P_CUDA_INCLUDE}")
+    unset(P2P_CUDA_INCLUDE CACHE) # it may have been removed since
+  endif()
   find_path(P2P_CUDA_INCLUDE crt/host_defines.h HINTS ${headers} $ENV{CUDA_HOME}/include /usr/local/cuda/include
-            DOC "Folder of crt/host_defines.h, of the CUDA toolkit or of the package nvidia-cuda-crt")
+            DOC "Folder of crt/host_defines.h, of a CUDA toolkit or of the package nvidia-cuda-crt")
   if(P2P_CUDA_INCLUDE AND cudart)
     target_include_directories(p2p_torch_lib SYSTEM INTERFACE ${headers} ${P2P_CUDA_INCLUDE})
     target_link_libraries(p2p_torch_lib INTERFACE ${folder}/lib/libtorch_cuda.so ${folder}/lib/libc10_cuda.so ${cudart})
-    foreach(library ${cudart})
-      get_filename_component(library_folder ${library} DIRECTORY)
-      list(APPEND rpath ${library_folder})
-    endforeach()
+    get_filename_component(cudart_folder ${cudart} DIRECTORY)
+    list(APPEND rpath ${cudart_folder})
   else()
-    message(STATUS "CUDA: no crt/host_defines.h beside PyTorch or in a CUDA toolkit (pip install nvidia-cuda-crt); GPUs "
-                   "are used without CUDA graphs and NCCL")
+    message(STATUS "CUDA: no crt/host_defines.h beside PyTorch or in a CUDA toolkit (pip install nvidia-cuda-crt, for "
+                   "CUDA 12 nvidia-cuda-nvcc-cu12); GPUs are used without CUDA graphs and NCCL")
   endif()
 endmacro()

@@ -1,5 +1,6 @@
 #include "training_run.hpp"
 
+#include <ATen/DeviceGuard.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/version.h>
@@ -298,6 +299,7 @@ class Run {
   bool speaks_;
   LiveLine line_;
   at::Device device_;
+  at::DeviceGuard on_device_{device_};
   RunFolder folder_;
   TrainingData data_;
   learn::Loss loss_;

@@ -50,4 +50,6 @@ def test_the_module_corrects_on_the_gpu_and_inside_autocast(logits, prior):
     expected = PriorCorrection(prior)(scores)
     torch.testing.assert_close(module(scores.cuda()).cpu(), expected)
     with torch.autocast("cuda", torch.bfloat16):
-        torch.testing.assert_close(module(scores.cuda()).float().cpu(), expected, rtol=1e-2, atol=1e-2)
+        torch.testing.assert_close(
+            module(scores.cuda()).float().cpu(), expected, rtol=1e-2, atol=1e-2
+        )

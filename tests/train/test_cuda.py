@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from tiny_images import attempt, p2p, write_data_set
 from test_processes import finish, free_port, losses, read_log, start
+from tiny_images import attempt, p2p, write_data_set
 
 # Convolutions multiply in TF32 otherwise, with 10 bits.
 FULL_FLOATS = {"NVIDIA_TF32_OVERRIDE": "0"}

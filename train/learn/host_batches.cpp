@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <future>
 #include <utility>
 #include <vector>
@@ -35,12 +36,9 @@ class HostBatches final : public Batches {
   }
 
   Batch next() override {
-    const auto make_ahead = [&](std::int64_t step) {
-      return std::async(std::launch::async, [this, step] { return make(step); });
-    };
-    if (!ahead_.valid()) ahead_ = make_ahead(step_);
+    if (!ahead_.valid()) ahead_ = make_ahead();
     Batch batch = ahead_.get();
-    if (++step_ < steps()) ahead_ = make_ahead(step_);
+    if (++step_ < steps()) ahead_ = make_ahead();
     for (at::Tensor* tensor : {&batch.images, &batch.labels, &batch.partners}) {
       if (tensor->defined()) *tensor = tensor->to(device_, /*non_blocking=*/true);
     }
@@ -48,16 +46,26 @@ class HostBatches final : public Batches {
   }
 
  private:
-  [[nodiscard]] Batch make(std::int64_t step) const {
-    const StepPlan plan = plan_.step(step);
-    const images::ImageShape& shape = set_->shape();
-    Batch batch{.images = empty_images(shape, plan.count, is_pinned()),
-                .labels = {},
+  // The thread leaves the device alone: a GPU that records takes no calls beside it.
+  std::future<Batch> make_ahead() {
+    StepPlan plan = plan_.step(step_);
+    const at::TensorOptions integers = at::TensorOptions(at::kLong).pinned_memory(is_pinned());
+    const std::int64_t partners = plan.partners.empty() ? 0 : plan.count;
+    Batch batch{.images = empty_images(set_->shape(), plan.count, is_pinned()),
+                .labels = at::empty({plan.count}, integers),
                 .all_rows = plan.all_rows,
                 .share = plan.share,
-                .partners = {}};
+                .partners = partners > 0 ? at::empty({partners}, integers) : at::Tensor()};
+    return std::async(std::launch::async, [this, plan = std::move(plan), batch = std::move(batch)] {
+      fill(plan, batch);
+      return batch;
+    });
+  }
+
+  void fill(const StepPlan& plan, const Batch& batch) const {
+    const images::ImageShape& shape = set_->shape();
     auto* bytes = batch.images.data_ptr<std::uint8_t>();
-    std::vector<std::int64_t> labels(static_cast<std::size_t>(plan.count));
+    auto* labels = batch.labels.data_ptr<std::int64_t>();
     constexpr std::size_t kLittle = 64 * 64 * 3;  // threads cost more than they save
     const int threads = shape.bytes() <= kLittle ? 1 : threads_;
     std::vector<std::vector<std::uint8_t>> plain(static_cast<std::size_t>(threads),
@@ -69,15 +77,11 @@ class HostBatches final : public Batches {
       images::Random random = plan_.augmentation(row);
       augmentation_->apply(shape, pixels, random,
                            bytes + static_cast<std::size_t>(i) * shape.bytes());
-      labels[static_cast<std::size_t>(i)] = set_->labels()[static_cast<std::size_t>(row)];
+      labels[i] = set_->labels()[static_cast<std::size_t>(row)];
     });
-    const auto to_tensor = [&](const std::vector<std::int64_t>& values) {
-      const at::Tensor tensor = at::tensor(values, at::kLong);
-      return is_pinned() ? tensor.pin_memory() : tensor;
-    };
-    batch.labels = to_tensor(labels);
-    if (!plan.partners.empty()) batch.partners = to_tensor(plan.partners);
-    return batch;
+    if (batch.partners.defined()) {
+      std::ranges::copy(plan.partners, batch.partners.data_ptr<std::int64_t>());
+    }
   }
 
   // A GPU copies pinned memory while the program goes on.

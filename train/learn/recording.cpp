@@ -17,13 +17,13 @@ namespace {
 
 class CudaGraph final : public Recording {
  public:
-  CudaGraph(at::Device device, const std::function<void()>& work)
-      : graph_(std::make_unique<at::cuda::CUDAGraph>()) {
-    // Its memory is its own: what others have left unused is given back first.
-    c10::cuda::device_synchronize();
-    c10::cuda::CUDACachingAllocator::emptyCache();
+  CudaGraph(at::Device device, const std::function<void()>& work) {
     // The stream of all other work cannot be recorded.
     const c10::cuda::CUDAStreamGuard other(c10::cuda::getStreamFromPool(false, device.index()));
+    // The graph's memory is its own: what others have left unused is given back first.
+    c10::cuda::device_synchronize();
+    c10::cuda::CUDACachingAllocator::emptyCache();
+    graph_ = std::make_unique<at::cuda::CUDAGraph>();
     const auto memory = at::cuda::graph_pool_handle();
     try {
       graph_->capture_begin(memory);
@@ -49,7 +49,8 @@ class CudaGraph final : public Recording {
     try_to([&] { graph_->capture_end(); });
     // Unless it came so far by itself.
     try_to([&] { allocator::endAllocateToPool(device.index(), memory); });
-    // A half-made graph may throw when it is destroyed, which would end the program.
+    try_to([&] { allocator::releasePool(device.index(), memory); });
+    // A half-made graph of LibTorch 2.11 may throw when it is destroyed, which ends the program.
     static_cast<void>(graph_.release());
   }
 

@@ -141,6 +141,7 @@ EpochReport Trainer::run_epoch(const StepDone& step_done) {
   report.loss = sum / rows;
   report.train = hits.accuracies(data_.counts, group_);
   report.holdout = judge_holdout();
+  demand_all();
   if (const std::string complaint = pass_.take_complaint(); !complaint.empty()) {
     report.warning = fmt::format(
         "the steps could not be recorded as a CUDA graph and are taken one operation at a time, "
@@ -170,13 +171,15 @@ void Trainer::demand_finite(const at::Tensor& losses, std::int64_t from, std::in
   for (std::int64_t i = 0; i < values.numel(); ++i) {
     const auto loss = values[i].item<double>();
     if (std::isfinite(loss)) continue;
-    group_.sum(at::zeros({1}));  // which a lost process spoils too; this says so
+    demand_all();
     throw_bad_data(
         fmt::format("the loss is {} in step {} of epoch {}; train with a lower --lr (it was {}) "
                     "into another folder",
                     loss, from + i + 1, epochs_done_ + 1, options_.learning_rate));
   }
 }
+
+void Trainer::demand_all() const { group_.sum(at::zeros({1})); }
 
 void Trainer::demand_sound() {
   const at::NoGradGuard no_gradients;

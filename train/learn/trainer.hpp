@@ -67,6 +67,8 @@ class Trainer {
   };
   at::Tensor step(const Batch& batch, const Pace& pace, HitCounter& hits);
   void demand_finite(const at::Tensor& losses, std::int64_t from, std::int64_t to) const;
+  // That no process was lost, which NCCL may keep to itself while it spoils sums.
+  void demand_all() const;
   // What a step left is seen by the next one only; an epoch has to end well to be saved.
   void demand_sound();
   [[nodiscard]] Accuracies judge_holdout();

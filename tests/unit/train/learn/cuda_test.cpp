@@ -91,13 +91,51 @@ TEST_P(CudaOf, StepsAreThoseOfTheProcessor) {
   expect_near(steps(there, *alone_, {}), steps(here, *alone_, {}), 1e-2);
 }
 
+/// Of two passes over the same batches and weights, which plain steps of SGD move.
+void expect_same_gradients(Model& model, Model& copy, GradientPass& plain, GradientPass& recorded,
+                           double difference) {
+  const auto set = test::coloured_noise(26);
+  const auto batches = host_batches(set, "crop-flip", {.batch = 8, .mixup = 0.4}, model.device());
+  Sgd sgd(model, 1e-4, true);
+  for (int epoch = 0; epoch < 6; ++epoch) {
+    batches->start(epoch);
+    for (std::int64_t step = 0; step < batches->steps(); ++step) {
+      for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+        copy.set(i, model.parameters()[i]);
+      }
+      const Batch batch = batches->next();
+      const GradientPass::Result expected = plain(batch, epoch < 3 ? 0.2 : 0.8);
+      const GradientPass::Result found = recorded(batch, epoch < 3 ? 0.2 : 0.8);
+      EXPECT_TRUE(at::allclose(found.loss, expected.loss, difference, 0));
+      for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+        const auto size = expected.gradients[i].norm().item<double>();
+        const auto error = (found.gradients[i] - expected.gradients[i]).norm().item<double>();
+        EXPECT_LE(error, difference * size + 1e-6) << "step " << step << ", gradient " << i;
+      }
+      for (std::size_t i = 0; i < model.parameters().size(); ++i) {  // running moments
+        EXPECT_TRUE(at::allclose(copy.parameters()[i], model.parameters()[i], 1e-3, 1e-4)) << i;
+      }
+      sgd.step(expected.gradients, 0.05, 0.9);
+    }
+  }
+}
+
 TEST_P(CudaOf, RecordedStepsAreThoseTakenOneOperationAtATime) {
   if (!cuda_graphs(gpu_)) GTEST_SKIP() << "built without CUDA's headers";
+  const LossFunction loss(parse_loss("ldam-drw", {9, 9, 8}), 0.1, gpu_);
   for (const bool bf16 : {false, true}) {
-    Model plain = on_gpu(GetParam(), true);
-    Model recorded = on_gpu(GetParam(), true);
-    const Steps expected = steps(plain, *alone_, {}, bf16);
-    expect_near(steps(recorded, *alone_, cuda_graphs(gpu_), bf16), expected, bf16 ? 5e-2 : 1e-2);
+    Model model = on_gpu(GetParam(), true);
+    Model copy = on_gpu(GetParam(), true);
+    int recordings = 0;
+    const Recorder count = [&](const std::function<void()>& work) {
+      ++recordings;
+      return cuda_graphs(gpu_)(work);
+    };
+    GradientPass plain(model, loss, *alone_, {.batch = 8, .bf16 = bf16});
+    GradientPass recorded(copy, loss, *alone_, {.batch = 8, .bf16 = bf16, .record = count});
+    expect_same_gradients(model, copy, plain, recorded, bf16 ? 5e-2 : 1e-3);
+    EXPECT_EQ(recordings, 2);
+    EXPECT_EQ(recorded.take_complaint(), "");
   }
 }
 
@@ -106,7 +144,7 @@ TEST_F(Cuda, GoesOnAfterWhatCannotBeRecorded) {
   if (!record) GTEST_SKIP() << "built without CUDA's headers";
   const at::Tensor x = at::ones({4}, at::TensorOptions(gpu_));
   EXPECT_ANY_THROW(record([&] { x.sum().item<float>(); }));
-  EXPECT_ANY_THROW(record([&] { at::empty({std::int64_t{1} << 50}, x.options()); }));
+  EXPECT_ANY_THROW(record([&] { at::empty({std::int64_t{1} << 50}, x.options()); }));  // no room
   at::Tensor y;
   const auto recording = record([&] { y = x * 2; });
   x.fill_(3);
@@ -167,22 +205,6 @@ TEST_F(Cuda, TrainingLowersTheLossAndIsRecorded) {
   }
   EXPECT_LT(last.loss, 0.5 * first);
   EXPECT_GT(last.holdout.all, 0.9);
-}
-
-/// The last one: LibTorch keeps the memory that it has.
-TEST(CudaMemory, ASetThatTheGpuHasNoRoomForStaysOnTheHost) {
-  if (!torch::cuda::is_available()) GTEST_SKIP() << "LibTorch sees no GPU";
-  const at::Device gpu(at::kCUDA, 0);
-  const auto set = test::coloured_noise(8000, 64);  // 98 MB
-  std::vector<at::Tensor> taken;
-  for (std::int64_t bytes = std::int64_t{1} << 36; bytes > 1 << 20;) {
-    try {
-      taken.push_back(at::empty({bytes}, at::TensorOptions(at::kByte).device(gpu)));
-    } catch (const c10::OutOfMemoryError&) {
-      bytes /= 2;
-    }
-  }
-  EXPECT_EQ(resident_batches(*set, "none", {.batch = 8}, gpu), nullptr);
 }
 
 }  // namespace
