@@ -1,6 +1,7 @@
 """Places to train in, and the ONNX Runtime of the tests of baking."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,9 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "cli")]
 
 from harness import SOURCE  # noqa: E402
 from runs import Place  # noqa: E402
+
+# A shell's background jobs ignore it, and what they start does too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
