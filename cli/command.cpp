@@ -15,6 +15,7 @@
 #include "p2p/score_kind.hpp"
 #include "p2p/version.hpp"
 #include "run_folder.hpp"
+#include "words.hpp"
 
 namespace p2p::cli {
 namespace {
@@ -171,10 +172,10 @@ CLI::Option* add_files(CLI::App& verb, const std::string& name, std::vector<std:
 }
 
 void note(const OutputOptions& options, const std::string& sentence) {
-  if (!options.quiet) fmt::print(stderr, "p2p: {}\n", sentence);
+  if (!options.quiet) say("p2p: {}\n", sentence);
 }
 
-void warn(const std::string& sentence) { fmt::print(stderr, "p2p: warning: {}\n", sentence); }
+void warn(const std::string& sentence) { say("p2p: warning: {}\n", sentence); }
 
 void note_kind(const OutputOptions& options, const OpenedScores& scores) {
   if (!scores.kind_assumed) return;

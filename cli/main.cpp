@@ -10,6 +10,7 @@
 #include "p2p/interrupt.hpp"
 #include "p2p/simd_target.hpp"
 #include "p2p/version.hpp"
+#include "words.hpp"
 
 namespace {
 
@@ -21,13 +22,12 @@ constexpr int kBadData = 3;
 int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const auto verbs = app.get_subcommands();
   if (verbs.empty()) {
-    fmt::print(
-        stderr,
+    p2p::cli::say(
         "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
         "bake, unbake, show, head, train, score or data; see p2p --help\n",
         argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
   } else {
-    fmt::print(stderr, "p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
+    p2p::cli::say("p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
   }
   return kUsageError;
 }
@@ -74,6 +74,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  p2p::cli::keep_standard_streams();
   try {
     if (argc > 1) p2p::cli::become_train_program(argv + 1);
     p2p::remove_temporary_files_on_signal();
@@ -81,13 +82,13 @@ int main(int argc, char** argv) {
     p2p::read_files_by_mapping();
     return run(argc, argv);
   } catch (const p2p::Error& error) {
-    fmt::print(stderr, "p2p: {}\n", error.what());
+    p2p::cli::say("p2p: {}\n", error.what());
     return error.code() == p2p::ErrorCode::kUsage ? kUsageError : kBadData;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "p2p: out of memory; use fewer --threads or smaller parts\n");
+    p2p::cli::say("p2p: out of memory; use fewer --threads or smaller parts\n");
     return kInternalFailure;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "p2p: internal failure: {}; please report it\n", error.what());
+    p2p::cli::say("p2p: internal failure: {}; please report it\n", error.what());
     return kInternalFailure;
   }
 }

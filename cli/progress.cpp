@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "words.hpp"
+
 namespace p2p::cli {
 namespace {
 
@@ -41,12 +43,11 @@ void Progress::show() {
                                   ? fmt::format("{:3.0f} %", 100.0 * static_cast<double>(done) /
                                                                  static_cast<double>(total_))
                                   : fmt::format("{:.3g} rows", static_cast<double>(done));
-    fmt::print(stderr, "\r{}  {}  {:.3g} rows/s   ", verb_, share,
-               static_cast<double>(done) / seconds);
+    say("\r{}  {}  {:.3g} rows/s   ", verb_, share, static_cast<double>(done) / seconds);
     std::fflush(stderr);
     shown = true;
   }
-  if (shown) fmt::print(stderr, "\r\033[K");
+  if (shown) say("\r\033[K");
 }
 
 }  // namespace p2p::cli

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "cli/words.hpp"
+
 namespace p2p::train {
 namespace {
 
@@ -19,7 +21,7 @@ LiveLine::~LiveLine() { clear(); }
 
 void LiveLine::show(const std::string& text) {
   if (!wanted_ || !terminal_ || Clock::now() - last_ < kEvery) return;
-  fmt::print(stderr, "\r{}\033[K", text);
+  cli::say("\r{}\033[K", text);
   std::fflush(stderr);
   last_ = Clock::now();
   shown_ = true;
@@ -28,11 +30,11 @@ void LiveLine::show(const std::string& text) {
 void LiveLine::finish(const std::string& text) {
   if (!wanted_) return;
   clear();
-  fmt::print(stderr, "{}\n", text);
+  cli::say("{}\n", text);
 }
 
 void LiveLine::clear() {
-  if (shown_) fmt::print(stderr, "\r\033[K");
+  if (shown_) std::fputs("\r\033[K", stderr);
   shown_ = false;
   last_ = {};
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "cli/help.hpp"
+#include "cli/words.hpp"
 #include "p2p/error.hpp"
 #include "p2p/interrupt.hpp"
 #include "p2p/version.hpp"
@@ -23,8 +24,8 @@ std::string version() { return fmt::format("{} (LibTorch {})", kVersion, TORCH_V
 
 }  // namespace
 
-void note(const std::string& sentence) { fmt::print(stderr, "{}\n", sentence); }
-void warn(const std::string& sentence) { fmt::print(stderr, "warning: {}\n", sentence); }
+void note(const std::string& sentence) { p2p::cli::say("{}\n", sentence); }
+void warn(const std::string& sentence) { p2p::cli::say("warning: {}\n", sentence); }
 
 void print_json(const nlohmann::ordered_json& json) {
   fmt::print("{}\n", json.dump(2));
@@ -61,14 +62,14 @@ int run(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);
     const auto verbs = app.get_subcommands();
     const std::string verb = verbs.empty() ? "" : " " + verbs.front()->get_name();
-    fmt::print(stderr, "p2p{}: {}; see p2p{} --help\n", verb, error.what(), verb);
+    p2p::cli::say("p2p{}: {}; see p2p{} --help\n", verb, error.what(), verb);
     return kUsageError;
   }
   return 0;
 }
 
 int explain_memory() {
-  fmt::print(stderr, "p2p: out of memory; use a smaller --batch or fewer --threads\n");
+  p2p::cli::say("p2p: out of memory; use a smaller --batch or fewer --threads\n");
   return kInternalFailure;
 }
 
@@ -87,6 +88,7 @@ std::string words(const std::exception& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  p2p::cli::keep_standard_streams();
   // Every step makes the same large tensors: giving their pages back in between costs a third of
   // the time.
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -96,13 +98,13 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const p2p::Error& error) {
-    fmt::print(stderr, "p2p: {}\n", error.what());
+    p2p::cli::say("p2p: {}\n", error.what());
     return error.code() == p2p::ErrorCode::kUsage ? kUsageError : kBadData;
   } catch (const std::bad_alloc&) {
     return explain_memory();
   } catch (const std::exception& error) {
     if (is_about_memory(error.what())) return explain_memory();
-    fmt::print(stderr, "p2p: internal failure: {}; please report it\n", words(error));
+    p2p::cli::say("p2p: internal failure: {}; please report it\n", words(error));
     return kInternalFailure;
   }
 }

@@ -110,6 +110,28 @@ def test_a_full_standard_output_is_said(toy, prior, verb):
     assert len(process.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("stderr", ["full", "closed"])
+def test_words_that_nobody_can_read_cost_nothing(toy, prior, stderr):
+    def run(*args):
+        with open("/dev/full", "wb") as full:
+            return subprocess.run([COMMAND, *args], cwd=toy.folder, stdout=subprocess.PIPE,
+                                  stderr=full, preexec_fn=close).returncode  # fmt: skip
+
+    close = (lambda: os.close(2)) if stderr == "closed" else None
+    p2p("correct", "logits.npy", "--prior", "prior.json", "-o", "read.npy", cwd=toy.folder)
+    assert run("correct", "logits.npy", "--prior", "prior.json", "-o", "unread.npy") == 0
+    assert (toy.folder / "unread.npy").read_bytes() == (toy.folder / "read.npy").read_bytes()
+    assert run("correct", "none.npy", "--prior", "prior.json", "-o", "x.npy") == 3
+    assert run("correct", "--nonsense") == 2
+
+
+def test_a_closed_standard_output_is_said(toy, prior):
+    process = subprocess.run([COMMAND, "inspect", "prior.json", "--quiet"], cwd=toy.folder,
+                             stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))  # fmt: skip
+    assert process.returncode == 3, process
+    assert len(process.stderr.splitlines()) == 1
+
+
 def limited(bytes_per_file):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_per_file, bytes_per_file))
 

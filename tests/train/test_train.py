@@ -406,6 +406,12 @@ class TestWords:
         outcome = place.train("--epochs", 1, "--quiet").outcome
         assert outcome.out + outcome.err == ""
 
+    def test_words_that_nobody_can_read_do_not_stop_it(self, place):
+        words = [COMMAND, *map(str, place.words("--epochs", 2))]
+        with open("/dev/full", "wb") as full:
+            assert subprocess.run(words, cwd=place.folder, stderr=full, timeout=60).returncode == 0
+        assert len(place.run().log) == 2
+
 
 def read_all(terminal):
     """What comes until the other side closes it, which Linux reports as an error."""

@@ -164,6 +164,7 @@ void color(const ImageShape& shape, double factor, const std::uint8_t* pixels, s
 void contrast(const ImageShape& shape, double factor, const std::uint8_t* pixels,
               std::uint8_t* out) {
   const std::size_t count = pixel_count(shape);
+  assert(count > 0);
   std::size_t sum = 0;
   for (std::size_t i = 0; i < count; ++i) sum += grey_of(pixels + i * kChannels);
   const auto mean = static_cast<std::uint8_t>((2 * sum + count) / (2 * count));

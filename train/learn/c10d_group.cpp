@@ -142,7 +142,8 @@ std::unique_ptr<ProcessGroup> meet(const Place& place, const std::string& addres
 }
 #else
 bool has_c10d() { return false; }
-std::unique_ptr<ProcessGroup> meet(const Place&, const std::string&, int) {
+std::unique_ptr<ProcessGroup> meet(const Place& /*place*/, const std::string& /*address*/,
+                                   int /*port*/) {
   assert(false);
   return {};
 }

@@ -66,7 +66,7 @@ Recorder cuda_graphs(at::Device device) {
   };
 }
 #else
-Recorder cuda_graphs(at::Device) { return {}; }
+Recorder cuda_graphs(at::Device /*device*/) { return {}; }
 #endif
 
 }  // namespace p2p::learn
