@@ -2,11 +2,10 @@
 
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
-from test_processes import finish, free_port, losses, read_log, start
+from test_processes import finish, free_port, losses, read_log, start, wait_for_epochs
 from tiny_images import attempt, p2p, write_data_set
 
 # Convolutions multiply in TF32 otherwise, with 10 bits.
@@ -47,12 +46,7 @@ def test_the_last_epoch_killed_is_taken_again(folder):
     """Other bits: a GPU adds in an order of its own."""
     p2p(*words("mlp", 8, 60), "-o", "whole", cwd=folder)
     process = start(*words("mlp", 8, 60), "-o", "killed", rank=0, size=1, port=0, cwd=folder)
-    log = folder / "killed" / "log.csv"
-    deadline = time.monotonic() + 60
-    while not log.exists() or log.read_text().count("\n") < 4:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, finish(process)
-        time.sleep(0.005)
+    wait_for_epochs(folder / "killed", process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(read_log(folder / "killed")) < 60
@@ -85,12 +79,7 @@ class TestTwoProcessesOnOneGpu:
 
     def test_when_one_is_killed_the_other_says_so(self, folder):
         first, second = self.begin(folder, "lost", "mlp", 3000, "--quiet")
-        log = folder / "lost" / "log.csv"
-        deadline = time.monotonic() + 60
-        while not log.exists() or log.read_text().count("\n") < 4:
-            assert time.monotonic() < deadline
-            assert second.poll() is None, finish(second)
-            time.sleep(0.01)
+        wait_for_epochs(folder / "lost", second)
         os.kill(second.pid, signal.SIGKILL)
         second.wait()
         outcome = finish(first)

@@ -96,6 +96,16 @@ def read_log(run):
         return list(csv.DictReader(lines))
 
 
+def wait_for_epochs(run, process, epochs=3):
+    """Until the log of the run that `process` takes part in has so many."""
+    log = run / "log.csv"
+    deadline = time.monotonic() + 60
+    while not log.exists() or log.read_text().count("\n") < 1 + epochs:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, finish(process)
+        time.sleep(0.005)
+
+
 def losses(run):
     return np.array([float(line["loss"]) for line in read_log(run)])
 
@@ -259,12 +269,7 @@ class TestKilled:
         port = free_port()
         first, second = [start(*again, "run", rank=rank, size=2, port=port, cwd=folder)
                          for rank in range(2)]  # fmt: skip
-        log = folder / "run" / "log.csv"
-        deadline = time.monotonic() + 60
-        while not log.exists() or log.read_text().count("\n") < 4:
-            assert time.monotonic() < deadline
-            assert second.poll() is None, finish(second)
-            time.sleep(0.01)
+        wait_for_epochs(folder / "run", second)
         second.send_signal(signal.SIGKILL)
         finish(second)
         outcome = finish(first)
