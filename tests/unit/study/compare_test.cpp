@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 #include "study_data.hpp"
 #include "support/expect_error.hpp"
@@ -28,7 +29,7 @@ std::vector<FoundCorrection> two(StudyData& data) {
   return find_corrections(contenders(data.prior, methods, {}, {}), {});
 }
 
-const ComparedMethod& line(const Comparison& comparison, const std::string& name) {
+const ComparedMethod& line(const Comparison& comparison, std::string_view name) {
   return *std::ranges::find(comparison.methods, name,
                             [](const ComparedMethod& m) { return m.found.name; });
 }
