@@ -105,7 +105,7 @@ std::vector<std::string> score_files(const ScoreOptions& options) {
 }
 
 OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
-  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis});
+  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis, .warn = warn});
   const bool features = !options.head.empty();
   OpenedScores opened{.set = features ? head_scores(std::move(files), std::make_shared<LinearHead>(
                                                                           read_head(options.head)))

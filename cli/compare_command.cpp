@@ -88,7 +88,7 @@ Measured measure_prior(const Options& options, const std::optional<RunFolder>& f
   estimate.excluded = scores.excluded;
   estimate.threads = options.words.threads;
   std::unique_ptr<LabelSource> labels;
-  if (!options.train_labels.empty()) labels = open_labels(options.train_labels);
+  if (!options.train_labels.empty()) labels = open_labels(options.train_labels, warn);
   const auto start = std::chrono::steady_clock::now();
   Progress progress("estimate", scores.set.rows(), !options.words.quiet);
   estimate.rows_done = progress.rows_done();

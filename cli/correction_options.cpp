@@ -253,7 +253,7 @@ OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOp
   if (arguments.holdout.empty()) {
     throw_usage("--holdout-labels need the scores of the same rows (--holdout)");
   }
-  labels_ = open_labels(arguments.holdout_labels);
+  labels_ = open_labels(arguments.holdout_labels, warn);
   evidence_.holdout.labels = labels_.get();
   evidence_.holdout.ignore_index = like.ignore_index;
 }

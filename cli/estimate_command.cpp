@@ -112,7 +112,7 @@ void run(Options options) {
   estimate.allow_unconverged = options.allow_unconverged;
   estimate.threads = options.output.threads;
   std::unique_ptr<LabelSource> labels;
-  if (!options.labels.empty()) labels = open_labels(options.labels);
+  if (!options.labels.empty()) labels = open_labels(options.labels, warn);
 
   Estimate result;
   {

@@ -48,7 +48,7 @@ void run(Options options) {
   if (!options.counts.empty()) {
     evaluate.counts = read_shares(options.counts, scores.set.classes());
   }
-  const auto labels = open_labels(options.labels);
+  const auto labels = open_labels(options.labels, warn);
   evaluate.kind = scores.kind;
   evaluate.kind_stated = !scores.kind_assumed;
   evaluate.many = options.many;

@@ -70,7 +70,8 @@ std::int64_t count_classes(const std::optional<LinearHead>& head,
 }
 
 void write_scores(const Options& options, const LinearHead& head, RowSink& sink) {
-  ScoreSet set = head_scores(open_scores(options.features), std::make_shared<LinearHead>(head));
+  ScoreSet set = head_scores(open_scores(options.features, {.warn = warn}),
+                             std::make_shared<LinearHead>(head));
   ApplyOptions apply;
   apply.kind_stated = true;
   apply.threads = options.words.threads;
@@ -85,7 +86,7 @@ void run(Options& options) {
   for (const std::string* file : {&options.head, &options.classes}) {
     if (!file->empty()) inputs.push_back(*file);
   }
-  if (!options.out.ends_with(".safetensors")) {
+  if (!has_ending(options.out, ".safetensors")) {
     throw_usage(fmt::format("-o '{}' must end in .safetensors", options.out));
   }
   refuse_overwriting(options.out, inputs);
@@ -95,8 +96,8 @@ void run(Options& options) {
   if (!options.head.empty()) initial = read_head(options.head);
   std::vector<std::string> names;
   if (!options.classes.empty()) names = read_class_names(options.classes);
-  ScoreSet features = open_scores(options.features);
-  const auto labels = open_labels(options.labels);
+  ScoreSet features = open_scores(options.features, {.warn = warn});
+  const auto labels = open_labels(options.labels, warn);
   const std::int64_t classes =
       count_classes(initial, names, *labels, options.training.ignore_index);
   options.training.seed = options.words.seed;

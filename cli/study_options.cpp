@@ -21,7 +21,8 @@ void add_group_options(CLI::App& verb, GroupArguments& arguments) {
 OpenedTestRows::OpenedTestRows(const ScoreOptions& like, const std::vector<std::string>& labels,
                                const std::vector<std::string>& second, const ClassPrior& prior,
                                const std::string& prior_name, const GroupArguments& groups)
-    : scores_(open(like, {prior_name, prior.settings.classes})), labels_(open_labels(labels)) {
+    : scores_(open(like, {prior_name, prior.settings.classes})),
+      labels_(open_labels(labels, warn)) {
   if (!scores_.excluded.empty() && scores_.excluded != prior.settings.excluded) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
@@ -55,7 +56,7 @@ void check_table_files(const std::vector<std::string>& files,
                        const std::vector<std::string>& endings,
                        const std::vector<std::string>& inputs) {
   for (const std::string& file : files) {
-    if (std::ranges::none_of(endings, [&](const auto& end) { return file.ends_with(end); })) {
+    if (std::ranges::none_of(endings, [&](const auto& end) { return has_ending(file, end); })) {
       throw_usage(fmt::format("'{}' must end in {} to say what is written", file,
                               fmt::join(endings, ", ")));
     }
@@ -66,7 +67,7 @@ void check_table_files(const std::vector<std::string>& files,
 void write_tables(const std::vector<std::string>& files, const std::vector<TableFormat>& formats) {
   for (const std::string& file : files) {
     for (const TableFormat& format : formats) {
-      if (file.ends_with(format.ending)) write_text(file, format.text());
+      if (has_ending(file, format.ending)) write_text(file, format.text());
     }
   }
 }

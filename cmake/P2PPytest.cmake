@@ -28,7 +28,7 @@ function(p2p_pytest folder)
         ${folder}.${name}.${item}
         PROPERTIES
           ENVIRONMENT
-          "P2P_COMMAND=$<TARGET_FILE:p2p_cli>;P2P_SOURCE_DIR=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1"
+          "P2P_COMMAND=$<TARGET_FILE:p2p_cli>;P2P_SOURCE_DIR=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1;P2P_NO_FSYNC=1"
           SKIP_REGULAR_EXPRESSION "(^|\n)[0-9]+ skipped in"
           SKIP_RETURN_CODE 77
           FIXTURES_REQUIRED p2p_${folder})

@@ -97,7 +97,7 @@ void demand_file(const std::string& path) {
 OpenedModel open_model(const Options& options, const images::ImageShape& shape) {
   const std::string& path = options.model;
   OpenedModel opened;
-  if (path.ends_with(".safetensors")) {
+  if (has_ending(path, ".safetensors")) {
     if (!options.mean.empty()) {
       throw_usage(fmt::format("{} knows the --mean and --std of its images; leave them out",
                               io::quote(path)));
@@ -121,10 +121,10 @@ OpenedModel open_model(const Options& options, const images::ImageShape& shape) 
     throw_usage(fmt::format("--features and --bf16 need the model.safetensors of p2p train, not {}",
                             io::quote(path)));
   }
-  if (path.ends_with(".onnx")) {
+  if (has_ending(path, ".onnx")) {
     demand_file(path);
     opened.scorer = learn::onnx_scorer(path, shape, options.threads);
-  } else if (path.ends_with(".pt") || path.ends_with(".ts") || path.ends_with(".pth")) {
+  } else if (has_ending(path, ".pt") || has_ending(path, ".ts") || has_ending(path, ".pth")) {
     demand_file(path);
     opened.scorer = learn::torchscript_scorer(path, learn::choose_device(options.device, 0));
   } else {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "p2p/label_source.hpp"
@@ -17,24 +19,33 @@
 /// floats for scores, integers for labels and counts, ...); else the error lists the names.
 namespace p2p {
 
+/// Hears a sentence about something that was read as asked but may not be what was meant.
+using Warn = std::function<void(const std::string& sentence)>;
+
 struct OpenOptions {
   /// Axis that holds the classes; negative counts from the end. Required for rank 3 and 4; rank 2
   /// uses the last.
-  std::optional<int> class_axis;
+  std::optional<int> class_axis = {};
+  Warn warn = {};
 };
+
+/// Whether a path ends in `ending` (".npy"), in capitals or not. Every ending is looked at so.
+[[nodiscard]] bool has_ending(std::string_view path, std::string_view ending);
 
 /// Score files as one data set, in the order given: .npy (f2 f4 f8, versions 1-3, C and Fortran
 /// order, both byte orders), .npz (stored, deflated, zip64), .safetensors (F16 BF16 F32 F64),
 /// .csv/.tsv (with or without header),
-/// "-" (.npy on standard input), a directory or @list.txt of such files (directory: names in byte
-/// order; list: one spec a line, relative to the list's folder). Memory O(C), not O(rows). Error:
-/// see the README, "What can go wrong".
+/// "-" (.npy on standard input), a directory or @list.txt of such files (directory: in the order of
+/// the numbers in their names; list: one spec a line, relative to the list's folder). Warns of what
+/// a directory passed over, and of files that are not in the order of their numbers. Memory O(C),
+/// not O(rows). Error: see the README, "What can go wrong".
 ScoreSet open_scores(const std::vector<std::string>& specs, const OpenOptions& options = {});
 
 /// Labels of one data set, in the order given: .npy/.npz of any integer type (any rank, C order),
 /// .safetensors integers, .txt/.csv with one value a line. Memory O(1): what cannot be read in any
-/// order is unpacked once into an unnamed temporary file.
-std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs);
+/// order is unpacked once into an unnamed temporary file. Warns as open_scores does.
+std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs,
+                                         const Warn& warn = {});
 
 /// A small vector of numbers (counts, class weights, offsets, target priors):
 /// .npy/.npz/.safetensors of integers or floats with one axis, .txt/.csv one value a line, .json an

@@ -52,8 +52,10 @@ class PosteriorSum {
   void end_block();
   /// Rows of the block that is open.
   [[nodiscard]] std::int64_t open_rows() const;
-  /// Adds the sums of another accumulator over the same classes; both must be at the end of a
-  /// block.
+  /// Error{kUsage} while a block is open.
+  void demand_no_open_block() const;
+  /// Adds the sums of another accumulator over the same classes. Error{kUsage}: other classes, or a
+  /// block of either is open.
   void merge(const PosteriorSum& other);
 
   [[nodiscard]] std::int64_t classes() const;
@@ -70,6 +72,7 @@ class PosteriorSum {
     std::vector<std::int64_t> label_rows;
     std::vector<std::string> posterior, posterior_squared, own_class;
   };
+  /// Error{kUsage} while a block is open.
   [[nodiscard]] State save() const;
   static PosteriorSum load(const State& state);
 

@@ -28,8 +28,8 @@ class PriorAccumulator {
   /// none; `weights`: [rows], at least 0, or empty: ones. O(N C). Error{kBadData}, as
   /// estimate_prior; then nothing has changed.
   void update(ScoreSet& batch, LabelSource* labels = nullptr, std::span<const double> weights = {});
-  /// Adds the rows of another one. Both must be at the end of a block. Error{kBadData} naming the
-  /// first setting that differs; then nothing has changed.
+  /// Adds the rows of another one. Error{kUsage}: a block of either is open; Error{kBadData} naming
+  /// the first setting that differs; then nothing has changed.
   void merge(const PriorAccumulator& other);
   /// The rows that follow begin a file of their own.
   void end_block() { sums_.end_block(); }
@@ -49,7 +49,7 @@ class PriorAccumulator {
     std::optional<bool> labelled;
     PosteriorSum::State sums;
   };
-  /// At the end of a block.
+  /// Error{kUsage} while a block is open.
   [[nodiscard]] State save() const;
   /// What save() returned, into an accumulator made with the same arguments.
   void load(const State& state);

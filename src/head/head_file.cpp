@@ -15,6 +15,7 @@
 #include "kernels/kernels.hpp"
 #include "p2p/error.hpp"
 #include "p2p/linear_head.hpp"
+#include "p2p/open.hpp"
 
 namespace p2p {
 namespace {
@@ -110,7 +111,7 @@ LinearHead read_head(const std::string& spec) {
 }
 
 void write_head(const std::string& path, const LinearHead& head) {
-  if (!path.ends_with(".safetensors")) {
+  if (!has_ending(path, ".safetensors")) {
     throw_usage(fmt::format("{} must end in .safetensors", io::quote(path)));
   }
   const auto weight_bytes = static_cast<std::int64_t>(head.weights.size() * sizeof(float));

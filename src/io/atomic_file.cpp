@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "io/output_target.hpp"
+#include "io/publish.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::io {
@@ -126,11 +127,10 @@ void AtomicFile::commit() {
     if (error != EEXIST) fail(error);
   }
   // Some file systems report a failed write only here.
-  const int closed = close(fd_);
+  int error = close(fd_) != 0 && errno != EINTR ? errno : 0;
   fd_ = -1;
-  if ((closed != 0 && errno != EINTR) ||
-      renameat(folder_fd_, temporary_->name().c_str(), folder_fd_, name_.c_str()) != 0) {
-    const int error = errno;
+  if (error == 0) error = publish(folder_fd_, temporary_->name(), name_);
+  if (error != 0) {
     drop_temporary_name();
     fail(error);
   }

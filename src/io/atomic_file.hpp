@@ -12,7 +12,9 @@ namespace p2p::io {
 /// folder of its target (O_TMPFILE), or under a hidden temporary name where that is not possible,
 /// and renamed over the target by commit(). Destroyed without commit() it leaves nothing, and a
 /// previous target stays as it was. A symbolic link as target stays a link: the file behind it is
-/// replaced. Permissions are 0666 less the umask. Every failure is Error{kBadData} naming the path.
+/// replaced. Permissions are those of the file that is replaced, else 0666 less the umask. A
+/// committed file survives a loss of power (publish). Every failure is Error{kBadData} naming the
+/// path.
 class AtomicFile {
  public:
   enum class Temporary { kUnnamed, kNamed };

@@ -161,10 +161,10 @@ std::unique_ptr<LabelSource> open_one(const io::Spec& spec) {
 
 }  // namespace
 
-std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs) {
+std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs, const Warn& warn) {
   if (specs.empty()) throw_usage("no label file was given");
   std::vector<std::unique_ptr<LabelSource>> parts;
-  for (const io::Spec& spec : io::expand_specs(specs, io::FolderContent::kLabels)) {
+  for (const io::Spec& spec : io::expand_specs(specs, io::FolderContent::kLabels, warn)) {
     parts.push_back(open_one(spec));
     if (parts.back()->rows() == 0) {
       throw_bad_data(io::quote(parts.back()->name()) + " holds no labels; expected one per row");

@@ -60,7 +60,8 @@ void require_same_names(const std::vector<std::unique_ptr<RowSource>>& sources) 
 
 ScoreSet open_scores(const std::vector<std::string>& specs, const OpenOptions& options) {
   if (specs.empty()) throw_usage("no score file was given");
-  const std::vector<io::Spec> inputs = io::expand_specs(specs, io::FolderContent::kScores);
+  const std::vector<io::Spec> inputs =
+      io::expand_specs(specs, io::FolderContent::kScores, options.warn);
   if (std::ranges::count_if(inputs, &io::Spec::is_stdin) > 1) {
     throw_usage("standard input ('-') was given twice; it can be read only once");
   }

@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cassert>
-#include <cctype>
 
 #include "io/output_target.hpp"
 #include "io/sinks.hpp"
@@ -18,13 +16,10 @@ enum class Format { kNpy, kNpz, kSafetensors, kCsv };
 
 Format output_format(const std::string& path) {
   if (path == "-") return Format::kNpy;
-  std::string lower(path);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (lower.ends_with(".npy")) return Format::kNpy;
-  if (lower.ends_with(".npz")) return Format::kNpz;
-  if (lower.ends_with(".safetensors")) return Format::kSafetensors;
-  if (lower.ends_with(".csv")) return Format::kCsv;
+  if (has_ending(path, ".npy")) return Format::kNpy;
+  if (has_ending(path, ".npz")) return Format::kNpz;
+  if (has_ending(path, ".safetensors")) return Format::kSafetensors;
+  if (has_ending(path, ".csv")) return Format::kCsv;
   if (target_kind(path) == TargetKind::kStream) return Format::kNpy;
   throw_usage(fmt::format(
       "the ending of the output '{}' says no format; use .npy, .npz, .safetensors or .csv, or '-' "

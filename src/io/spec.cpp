@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "io/natural_order.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
@@ -39,14 +40,22 @@ bool is_wanted(const fs::path& path, FolderContent content) {
   }
 }
 
-void expand_folder(const std::string& folder, FolderContent content, std::vector<Spec>& out) {
+bool natural_less(const std::string& a, const std::string& b) { return natural_order(a, b) < 0; }
+
+void expand_folder(const std::string& folder, FolderContent content, std::vector<Spec>& out,
+                   const Warn& warn) {
   std::error_code error;
   std::vector<std::string> names;
+  std::vector<std::string> passed_over;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().native();
+    if (name.starts_with('.')) continue;
     std::error_code ignored;
-    if (name.starts_with('.') || !it->is_regular_file(ignored)) continue;
-    if (is_wanted(it->path(), content)) names.push_back(name);
+    if (it->is_regular_file(ignored) && is_wanted(it->path(), content)) {
+      names.push_back(name);
+    } else {
+      passed_over.push_back(printable(it->is_directory(ignored) ? name + "/" : name));
+    }
   }
   if (error) throw_bad_data(quote(folder) + " cannot be listed: " + error.message());
   if (names.empty()) {
@@ -55,20 +64,28 @@ void expand_folder(const std::string& folder, FolderContent content, std::vector
                                    ? ".npy, .npz, .safetensors, .csv, .tsv"
                                    : ".npy, .npz, .safetensors, .csv, .tsv, .txt"));
   }
-  std::ranges::sort(names);
+  std::ranges::sort(names, natural_less);
+  if (!passed_over.empty() && warn) {
+    std::ranges::sort(passed_over, natural_less);
+    warn(fmt::format("folder {}: of its {} entries, {} {} read; passed over: {}", quote(folder),
+                     names.size() + passed_over.size(), names.size(),
+                     names.size() == 1 ? "is" : "are", list_text(passed_over)));
+  }
   for (const std::string& name : names) {
     const std::string path = (fs::path(folder) / name).native();
     out.push_back({path, std::nullopt, path});
   }
 }
 
-void expand_path(const std::string& text, FolderContent content, std::vector<Spec>& out) {
+void expand_path(const std::string& text, FolderContent content, std::vector<Spec>& out,
+                 const Warn& warn) {
   std::error_code error;
-  if (fs::is_directory(text, error)) return expand_folder(text, content, out);
+  if (fs::is_directory(text, error)) return expand_folder(text, content, out, warn);
   out.push_back(parse_spec(text));
 }
 
-void expand_list(const std::string& path, FolderContent content, std::vector<Spec>& out) {
+void expand_list(const std::string& path, FolderContent content, std::vector<Spec>& out,
+                 const Warn& warn) {
   const std::string content_text = read_text(path, kLongestList);
   std::string_view rest = without_bom(content_text);
   const std::size_t before = out.size();
@@ -81,7 +98,7 @@ void expand_list(const std::string& path, FolderContent content, std::vector<Spe
       throw_bad_data(fmt::format("list {} names {}; expected paths of files, one a line",
                                  quote(path), quote(line)));
     }
-    expand_path((fs::path(path).parent_path() / line).native(), content, out);
+    expand_path((fs::path(path).parent_path() / line).native(), content, out, warn);
   }
   if (out.size() == before) {
     throw_bad_data("list " + quote(path) + " names no file; expected one path a line");
@@ -101,7 +118,7 @@ FileKind file_kind(std::string_view path) {
       {".json", FileKind::kJson},
   }};
   for (const auto& [ending, kind] : kEndings) {
-    if (path.ends_with(ending)) return kind;
+    if (has_ending(path, ending)) return kind;
   }
   return FileKind::kUnknown;
 }
@@ -109,26 +126,37 @@ FileKind file_kind(std::string_view path) {
 Spec parse_spec(const std::string& text) {
   if (exists(text)) return {text, std::nullopt, text};
   std::size_t split = std::string::npos;
-  for (const std::string_view ending : {".npz:", ".safetensors:"}) {
-    const std::size_t at = text.rfind(ending);
-    if (at == std::string::npos) continue;
-    const std::size_t colon = at + ending.size() - 1;
-    split = split == std::string::npos ? colon : std::max(split, colon);
+  for (std::size_t colon = text.find(':'); colon != std::string::npos;
+       colon = text.find(':', colon + 1)) {
+    const std::string_view file = std::string_view(text).substr(0, colon);
+    if (has_ending(file, ".npz") || has_ending(file, ".safetensors")) split = colon;
   }
   if (split == std::string::npos) return {text, std::nullopt, text};
   return {text.substr(0, split), text.substr(split + 1), text};
 }
 
-std::vector<Spec> expand_specs(const std::vector<std::string>& texts, FolderContent content) {
+std::vector<Spec> expand_specs(const std::vector<std::string>& texts, FolderContent content,
+                               const Warn& warn) {
   std::vector<Spec> specs;
   for (const std::string& text : texts) {
     if (text.starts_with('@')) {
-      expand_list(text.substr(1), content, specs);
+      expand_list(text.substr(1), content, specs, warn);
     } else {
-      expand_path(text, content, specs);
+      expand_path(text, content, specs, warn);
     }
   }
+  if (const std::string sentence = disorder(specs); !sentence.empty() && warn) warn(sentence);
   return specs;
 }
 
 }  // namespace p2p::io
+
+namespace p2p {
+
+bool has_ending(std::string_view path, std::string_view ending) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return path.size() >= ending.size() &&
+         std::ranges::equal(path.substr(path.size() - ending.size()), ending, {}, lower, lower);
+}
+
+}  // namespace p2p

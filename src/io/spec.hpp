@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "p2p/open.hpp"
+
 namespace p2p::io {
 
 /// What the ending of a path says about its content.
@@ -20,17 +22,19 @@ struct Spec {
   [[nodiscard]] bool is_stdin() const { return path == "-"; }
 };
 
-/// An existing path wins; else `text` is split after the last ".npz:" or ".safetensors:".
+/// An existing path wins; else `text` is split after the last ".npz:" or ".safetensors:", in
+/// capitals or not.
 [[nodiscard]] Spec parse_spec(const std::string& text);
 
 /// Which files of a folder are meant.
 enum class FolderContent { kScores, kLabels };
 
-/// The inputs behind `texts`, in order: a folder stands for its files of fitting endings in byte
-/// order of their names (hidden files left out), @FILE for the specs in it, one a line, relative to
-/// the list's folder, blank lines and lines starting with # left out. Error for a folder without
-/// such files, an empty list, and a list in a list.
+/// The inputs behind `texts`, in order: a folder stands for its files of fitting endings in the
+/// natural order of their names (natural_order.hpp; hidden files left out), @FILE for the specs in
+/// it, one a line, relative to the list's folder, blank lines and lines starting with # left out.
+/// `warn` hears what a folder passed over, and of files that are not in the order of their numbers.
+/// Error for a folder without such files, an empty list, and a list in a list.
 [[nodiscard]] std::vector<Spec> expand_specs(const std::vector<std::string>& texts,
-                                             FolderContent content);
+                                             FolderContent content, const Warn& warn = {});
 
 }  // namespace p2p::io

@@ -15,6 +15,7 @@
 #include "model/proof.hpp"
 #include "p2p/class_names.hpp"
 #include "p2p/error.hpp"
+#include "p2p/open.hpp"
 #include "p2p/version.hpp"
 
 namespace p2p {
@@ -83,12 +84,10 @@ void require_output_name(const std::string& path, const std::string& out) {
 }  // namespace
 
 ModelFormat model_format(const std::string& path) {
-  std::string ending = std::filesystem::path(path).extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (ending == ".onnx") return ModelFormat::kOnnx;
-  if (ending == ".safetensors") return ModelFormat::kSafetensors;
+  if (has_ending(path, ".onnx")) return ModelFormat::kOnnx;
+  if (has_ending(path, ".safetensors")) return ModelFormat::kSafetensors;
   for (const char* known : {".pt", ".pth", ".ts", ".torchscript"}) {
-    if (ending == known) return ModelFormat::kTorchScript;
+    if (has_ending(path, known)) return ModelFormat::kTorchScript;
   }
   throw_usage(
       fmt::format("{} is no model by its ending; expected .onnx, .safetensors, or .pt, .pth, "

@@ -4,11 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 
 #include "io/output_target.hpp"
+#include "io/publish.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
 
@@ -37,7 +36,10 @@ void HiddenSibling::publish_like(const std::string& model) {
   if (stat(model.c_str(), &status) == 0) {
     fchmodat(folder_fd_, name_->name().c_str(), status.st_mode & 0777 & ~mask, 0);
   }
-  if (std::rename(path_.c_str(), target_.c_str()) != 0) io::throw_write_error(out_, errno);
+  const std::string name = std::filesystem::path(target_).filename().string();
+  if (const int error = io::publish(folder_fd_, name_->name(), name); error != 0) {
+    io::throw_write_error(out_, error);
+  }
 }
 
 }  // namespace p2p::model

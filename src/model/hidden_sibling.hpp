@@ -18,8 +18,8 @@ class HiddenSibling {
   HiddenSibling& operator=(const HiddenSibling&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Gives the file the permissions of `model`, less the umask, and renames it to the output, over
-  /// what was there.
+  /// Publishes the file under the name of the output, with the permissions of what was there, else
+  /// with those of `model` less the umask.
   void publish_like(const std::string& model);
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "p2p/class_prior.hpp"
 #include "p2p/error.hpp"
@@ -25,13 +26,15 @@ std::string member(const std::string& name) {
   return colon == std::string::npos ? "" : name.substr(colon);
 }
 
-// The same bytes under another name are the same rows; scores that were never in a file have no
-// digest.
-bool same_file(const PriorInput& a, const PriorInput& b) {
-  return a.record.sha256 == b.record.sha256 && a.record.shape == b.record.shape &&
-         member(a.record.name) == member(b.record.name) &&
-         (!a.record.sha256.empty() || a.record.name == b.record.name);
+// What makes two inputs the same rows: the same bytes, under whatever name; scores that were never
+// in a file have no digest and are told by their name.
+auto identity(const PriorInput& input) {
+  const InputRecord& record = input.record;
+  return std::tuple(record.sha256, record.shape,
+                    record.sha256.empty() ? record.name : member(record.name));
 }
+
+bool same_file(const PriorInput& a, const PriorInput& b) { return identity(a) == identity(b); }
 
 // Row weights hold for the data set whose labels they were made from, and for its parts.
 void demand_one_data_set(const ClassPrior& a, const ClassPrior& b) {
@@ -97,26 +100,31 @@ ClassPrior merge(const ClassPrior& a, const ClassPrior& b) {
 }
 
 std::vector<std::string> missing_parts(const ClassPrior& prior) {
-  std::map<std::pair<std::string, std::string>, std::pair<std::int64_t, std::set<std::int64_t>>>
-      found;
+  struct File {
+    std::string name;
+    std::int64_t parts = 1;
+    std::set<std::int64_t> have = {};
+  };
+  std::map<decltype(identity(PriorInput())), File> found;
   for (const PriorInput& input : prior.inputs) {
-    auto& [parts, have] = found[{input.record.name, input.record.sha256}];
-    parts = input.parts;
-    have.insert(input.part);
+    File& file = found.try_emplace(identity(input), File{input.record.name}).first->second;
+    file.parts = input.parts;
+    file.have.insert(input.part);
   }
   constexpr std::size_t kShown = 20;
   std::vector<std::string> result;
-  for (const auto& [file, cut] : found) {
-    const auto& [parts, have] = cut;
+  for (const auto& entry : found) {
+    const auto& [name, parts, have] = entry.second;
     const auto missing = static_cast<std::size_t>(parts) - have.size();
     if (missing == 0) continue;
     std::vector<std::string> shown;
     for (std::int64_t part = 1; part <= parts && shown.size() < kShown; ++part) {
       if (!have.contains(part)) shown.push_back(std::to_string(part));
     }
-    result.push_back(fmt::format("'{}': {} of {} parts missing: {}{}", file.first, missing, parts,
+    result.push_back(fmt::format("'{}': {} of {} parts missing: {}{}", name, missing, parts,
                                  fmt::join(shown, ", "), missing > shown.size() ? ", ..." : ""));
   }
+  std::ranges::sort(result);
   return result;
 }
 

@@ -183,8 +183,16 @@ void PosteriorSum::end_block() { impl_->close(); }
 
 std::int64_t PosteriorSum::open_rows() const { return impl_->block_rows; }
 
+void PosteriorSum::demand_no_open_block() const {
+  if (open_rows() == 0) return;
+  throw_usage(
+      "sums whose last block is still open can neither be merged nor saved, because the rows that "
+      "complete it may follow; call end_block() first");
+}
+
 void PosteriorSum::merge(const PosteriorSum& other) {
-  assert(impl_->block_rows == 0 && other.impl_->block_rows == 0);
+  demand_no_open_block();
+  other.demand_no_open_block();
   if (classes() != other.classes())
     throw_usage("sums over different numbers of classes cannot be merged");
   impl_->rows += other.impl_->rows;
@@ -204,7 +212,7 @@ std::vector<double> PosteriorSum::posterior_squared() const { return impl_->squa
 std::vector<double> PosteriorSum::own_class() const { return impl_->own.values(); }
 
 PosteriorSum::State PosteriorSum::save() const {
-  assert(impl_->block_rows == 0);
+  demand_no_open_block();
   const auto text = [](const ExactSums& sums) {
     std::vector<std::string> result(sums.size());
     for (std::size_t i = 0; i < result.size(); ++i) result[i] = sums.to_hex(i);

@@ -146,6 +146,8 @@ void PriorAccumulator::merge(const PriorAccumulator& other) {
                     "model",
                     classes(), other.classes()));
   }
+  sums_.demand_no_open_block();
+  other.sums_.demand_no_open_block();
   if (other.seen_ == 0) return;
   PriorSettings mine = settings_;
   if (seen_ == 0) mine.input_kind = other.settings_.input_kind;
@@ -184,6 +186,7 @@ PriorAccumulator::State PriorAccumulator::save() const {
 }
 
 void PriorAccumulator::load(const State& state) {
+  sums_.demand_no_open_block();
   PosteriorSum sums = PosteriorSum::load(state.sums);
   if (sums.classes() != classes() || state.seen < 0 || state.ignored < 0) {
     throw_bad_data("saved sums that do not fit the options they are said to be made with");

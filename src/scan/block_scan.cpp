@@ -32,7 +32,7 @@ void visit_view(int worker, const Chunk& chunk, const Visit& visit) {
   RowSource& source = *chunk.block->source;
   try {
     visit(worker, chunk);
-  } catch (const Error&) {
+  } catch (...) {
     source.end_view(chunk.data, chunk.count);
     throw;
   }

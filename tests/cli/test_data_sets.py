@@ -65,14 +65,42 @@ def test_files_of_different_types_are_corrected_in_the_wider_one(halves, prior):
     assert halves.load("out.npy").dtype == np.float64
 
 
-def test_a_folder_is_read_in_the_order_of_its_names(halves):
+def test_a_folder_is_read_in_the_order_of_the_numbers_in_its_names(halves):
     folder = halves.folder / "scores"
     folder.mkdir()
-    np.save(folder / "10.npy", halves.logits[:100])
-    np.save(folder / "2.npy", halves.logits[100:])
-    (folder / "notes.md").write_text("not scores")
+    np.save(folder / "10.npy", halves.logits[100:])
+    np.save(folder / "2.npy", halves.logits[:100])
+    (folder / "rest.npy.gz").write_text("not scores")
+    (folder / "more").mkdir()
     (folder / ".hidden.npy").write_text("not scores")
-    assert shares(halves, "scores") == shares(halves, "scores/10.npy", "scores/2.npy")
+    found = p2p("evaluate", "scores", "--labels", "labels.npy", "--json", cwd=halves.folder)
+    correct = halves.logits.argmax(axis=1) == halves.labels
+    assert found.json["accuracy"] == pytest.approx(correct.mean(), abs=1e-12)
+    assert "warning: folder 'scores': of its 4 entries, 2 are read; passed over: more/, rest.npy.gz" in (
+        found.err
+    )
+
+
+@pytest.mark.parametrize("role", ["scores", "labels"])
+def test_files_that_are_not_in_the_order_of_their_numbers_are_warned_of(halves, role):
+    first, second = ("part_10.npy", "part_2.npy")
+    for name, rows in ((first, slice(0, 100)), (second, slice(100, 300))):
+        halves.save(name, getattr(halves, "logits" if role == "scores" else "labels")[rows])
+    files = [first, second]
+    found = (
+        p2p("evaluate", *files, "--labels", "labels.npy", cwd=halves.folder)
+        if role == "scores"
+        else p2p("evaluate", "logits.npy", "--labels", *files, cwd=halves.folder)
+    )
+    assert "warning: 'part_10.npy' is read before 'part_2.npy'" in found.err
+
+
+def test_endings_may_be_in_capitals(halves):
+    halves.save("x.npy", halves.logits)
+    (halves.folder / "x.npy").rename(halves.folder / "X.NPY")
+    p2p("estimate", "X.NPY", "--counts", "counts.npy", "-o", "upper.json", cwd=halves.folder)
+    p2p("correct", "X.NPY", "--prior", "upper.json", "-o", "OUT.CSV", cwd=halves.folder)
+    assert len((halves.folder / "OUT.CSV").read_text().splitlines()) >= 300
 
 
 def test_a_list_names_files_relative_to_itself(halves):

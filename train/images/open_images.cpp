@@ -30,7 +30,7 @@ std::optional<std::string> find_folder(const std::string& folder, const char* be
 
 bool is_list_spec(const std::string& spec) {
   const auto commas = std::ranges::count(spec, ',');
-  return commas == 1 || commas == 2 || (commas == 0 && spec.ends_with(".txt"));
+  return commas == 1 || commas == 2 || (commas == 0 && has_ending(spec, ".txt"));
 }
 
 void check(const OpenOptions& options) {

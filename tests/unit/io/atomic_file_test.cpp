@@ -75,6 +75,15 @@ TEST_P(AtomicFileTest, PermissionsFollowTheUmask) {
             static_cast<std::filesystem::perms>(0640));
 }
 
+TEST_P(AtomicFileTest, AFileThatIsReplacedKeepsItsPermissions) {
+  write_file(folder_.path("a"), "old");
+  std::filesystem::permissions(folder_.path("a"), static_cast<std::filesystem::perms>(0600));
+  write_text_to(folder_.path("a"), "new");
+  EXPECT_EQ(read_file(folder_.path("a")), "new");
+  EXPECT_EQ(std::filesystem::status(folder_.path("a")).permissions(),
+            static_cast<std::filesystem::perms>(0600));
+}
+
 TEST_P(AtomicFileTest, ReadsBackWhatWasWrittenInAnyOrder) {
   const auto file = create(folder_.path("a"));
   file->reserve(6);

@@ -17,6 +17,8 @@ using test::scores_in;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 std::string pair_of(float a, float b) { return npy_of<float>("<f4", "(1, 2)", {a, b}); }
 
@@ -24,6 +26,12 @@ std::vector<double> first_scores(const ScoreSet& set) {
   std::vector<double> firsts;
   for (const auto& source : set.sources()) firsts.push_back(test::all_scores(*source).front());
   return firsts;
+}
+
+std::vector<std::string> warnings_of(const std::vector<std::string>& specs) {
+  std::vector<std::string> warnings;
+  open_scores(specs, {.warn = [&](const std::string& sentence) { warnings.push_back(sentence); }});
+  return warnings;
 }
 
 TEST(OpenScores, SeveralFilesFollowInTheOrderGiven) {
@@ -34,14 +42,53 @@ TEST(OpenScores, SeveralFilesFollowInTheOrderGiven) {
   EXPECT_THAT(first_scores(set), ElementsAre(1, 2));
 }
 
-TEST(OpenScores, AFolderIsReadInByteOrderOfTheNames) {
+TEST(OpenScores, AFolderIsReadInTheOrderOfTheNumbersInItsNames) {
   const InputFolder folder;
-  folder.add("d/a10.npy", pair_of(2, 0));
-  folder.add("d/a9.npy", pair_of(3, 0));
+  folder.add("d/a10.npy", pair_of(3, 0));
+  folder.add("d/a9.npy", pair_of(2, 0));
   folder.add("d/B.npy", pair_of(1, 0));
   folder.add("d/notes.md", "left out");
   folder.add("d/.hidden.npy", "left out");
   EXPECT_THAT(first_scores(open_scores({folder.path("d")})), ElementsAre(1, 2, 3));
+}
+
+TEST(OpenScores, AFolderSaysWhatItPassedOver) {
+  const InputFolder folder;
+  folder.add("d/a.npy", pair_of(1, 0));
+  folder.add("d/b.npy.gz", "not read");
+  folder.add("d/more/c.npy", pair_of(2, 0));
+  folder.add("d/.hidden.npy", "of no interest");
+  EXPECT_THAT(warnings_of({folder.path("d")}),
+              ElementsAre(AllOf(HasSubstr("of its 3 entries, 1 is read"),
+                                HasSubstr("passed over: b.npy.gz, more/"))));
+}
+
+TEST(OpenScores, FilesThatAreNotInTheOrderOfTheirNumbersAreWarnedOf) {
+  const InputFolder folder;
+  const std::string first = folder.add("part_1.npy", pair_of(1, 0));
+  const std::string second = folder.add("part_2.npy", pair_of(1, 0));
+  const std::string tenth = folder.add("part_10.npy", pair_of(1, 0));
+  EXPECT_THAT(
+      warnings_of({first, tenth, second}),
+      ElementsAre(AllOf(HasSubstr("part_10.npy' is read before"), HasSubstr("part_2.npy'"))));
+  EXPECT_THAT(warnings_of({first, second, tenth}), IsEmpty());
+  const std::string list = folder.add("list.txt", "part_10.npy\npart_2.npy\n");
+  EXPECT_THAT(warnings_of({"@" + list}), SizeIs(1));
+}
+
+TEST(OpenScores, FilesOfOtherNamesMayComeInAnyOrder) {
+  const InputFolder folder;
+  EXPECT_THAT(
+      warnings_of({folder.add("val2.npy", pair_of(1, 0)), folder.add("train1.npy", pair_of(1, 0))}),
+      IsEmpty());
+}
+
+TEST(OpenScores, AnEndingMayBeInCapitals) {
+  const InputFolder folder;
+  EXPECT_EQ(open_scores({folder.add("UP.NPY", pair_of(1, 0))}).rows(), 1);
+  const std::string archive =
+      folder.add("A.NPZ", test::zip({{"s.npy", pair_of(2, 0)}, {"t.npy", pair_of(3, 0)}}));
+  EXPECT_THAT(first_scores(open_scores({archive + ":t"})), ElementsAre(3));
 }
 
 TEST(OpenScores, AFolderWithoutScoreFilesIsRefused) {

@@ -143,6 +143,18 @@ TEST(Merge, KeepsTheCopiesOfAFileApart) {
   EXPECT_EQ(write_prior(merge(part(1, 2), part(2, 2))), write_prior(part(1, 1)));
 }
 
+TEST(Merge, PartsOfFilesOfTheSameBytesAreComplete) {
+  const auto half = [](std::int64_t part, const std::string& name) {
+    ScoreSet set = test::scores({2, 1, -1, 3}, 2, DType::kF64, name);
+    ClassPrior prior = estimate_prior(set, nullptr, {}).prior;
+    prior.inputs = {{{name, {8192, 2}, "ab"}, part, 2}};
+    return prior;
+  };
+  const ClassPrior merged = merge(half(1, "a.npy"), half(2, "copy-of-a.npy"));
+  EXPECT_THAT(missing_parts(merged), IsEmpty());
+  test::expect_bad_data({"part 2 of 2", "twice"}, [&] { merge(merged, half(2, "a.npy")); });
+}
+
 TEST(Merge, AddsDataSetsThatAreNotPartsOfOne) {
   const test::Sample one = test::long_tailed_sample(500, kTail, 1);
   const test::Sample two = test::long_tailed_sample(700, kTail, 2);

@@ -110,6 +110,22 @@ TEST(PriorAccumulator, MergesInAnyOrder) {
   EXPECT_EQ(write_prior(forward.finish().prior), write_prior(backward.finish().prior));
 }
 
+TEST(PriorAccumulator, AnOpenBlockIsNeitherMergedNorSaved) {
+  PriorAccumulator open(kClasses, options());
+  add(open, logits(10));
+  PriorAccumulator closed(kClasses, options());
+  add(closed, logits(20));
+  closed.end_block();
+  const std::string before = write_prior(closed.finish().prior);
+  expect_usage({"still open", "end_block()"}, [&] { closed.merge(open); });
+  expect_usage({"still open", "end_block()"}, [&] { open.merge(closed); });
+  expect_usage({"still open", "end_block()"}, [&] { static_cast<void>(open.save()); });
+  EXPECT_EQ(write_prior(closed.finish().prior), before);
+  open.end_block();
+  closed.merge(open);
+  EXPECT_EQ(closed.rows(), 30);
+}
+
 TEST(PriorAccumulator, GoesOnFromASavedStateWithTheSameBits) {
   const std::vector<float> all = logits(9000);
   PriorAccumulator sums(kClasses, options());

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <mutex>
+#include <new>
 #include <set>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernels.hpp"
@@ -90,6 +94,38 @@ TEST_P(ScanBlocks, RethrowsTheErrorOfTheEarliestBlock) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, ScanBlocks, ::testing::Values(0, 1, 2, 7));
+
+// Counts the views that were taken and not given back.
+class ViewedSource final : public RowSource {
+ public:
+  [[nodiscard]] std::int64_t rows() const override { return 10; }
+  [[nodiscard]] std::int64_t classes() const override { return 2; }
+  [[nodiscard]] DType dtype() const override { return DType::kF64; }
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] bool random_access() const override { return true; }
+  void read(std::int64_t, std::int64_t, void*) override {}
+  [[nodiscard]] const void* view(std::int64_t, std::int64_t) override {
+    ++open;
+    return values_.data();
+  }
+  void end_view(const void*, std::int64_t) override { --open; }
+  [[nodiscard]] InputRecord record() override { return {}; }
+  int open = 0;
+
+ private:
+  std::string name_ = "viewed";
+  std::vector<double> values_ = std::vector<double>(20, 0.0);
+};
+
+TEST(ScanBlocks, GivesViewsBackWhateverIsThrown) {
+  auto viewed = std::make_unique<ViewedSource>();
+  const ViewedSource& source = *viewed;
+  const ScoreSet set = test::set_of(std::move(viewed));
+  const std::vector<Block> blocks = plan_blocks(set);
+  EXPECT_THROW(scan_blocks(set, blocks, {}, [](int, const Chunk&) { throw std::bad_alloc(); }),
+               std::bad_alloc);
+  EXPECT_EQ(source.open, 0);
+}
 
 TEST(ScanBlocks, ReadsAStreamForwardsOnOneWorker) {
   std::vector<double> values(static_cast<std::size_t>(kBlockRows + 77) * 3);
