@@ -1,8 +1,10 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "help.hpp"
@@ -18,14 +20,22 @@ constexpr int kInternalFailure = 1;
 constexpr int kUsageError = 2;
 constexpr int kBadData = 3;
 
-// One sentence, as for every other error.
+// One sentence, as for every other error; without a verb, what there is.
 int explain_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   const auto verbs = app.get_subcommands();
   if (verbs.empty()) {
-    p2p::cli::say(
-        "p2p: {}; expected estimate, merge, inspect, correct, evaluate, compare, sweep, track, "
-        "bake, unbake, show, head, train, score or data; see p2p --help\n",
-        argc < 2 ? "a verb is missing" : fmt::format("'{}' is not a verb", argv[1]));
+    std::vector<std::string> names;
+    std::string lines;
+    for (const CLI::App* verb : app.get_subcommands({})) {
+      names.push_back(verb->get_name());
+      lines += fmt::format("  {:<10}{}\n", verb->get_name(), verb->get_description());
+    }
+    if (argc < 2) {
+      p2p::cli::say("p2p: a verb is missing; p2p VERB --help explains one of these:\n{}", lines);
+    } else {
+      p2p::cli::say("p2p: '{}' is not a verb; expected one of {}; see p2p --help\n", argv[1],
+                    fmt::join(names, ", "));
+    }
   } else {
     p2p::cli::say("p2p: {}; see p2p {} --help\n", error.what(), verbs.front()->get_name());
   }

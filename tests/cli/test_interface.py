@@ -160,7 +160,7 @@ def test_words_are_whole_sentences(toy, prior, verb):
 
 
 USAGE = [
-    [], ["frobnicate"], ["estimate"], ["estimate", "logits.npy"], ["correct", "logits.npy", "-o", "x.npy"],
+    ["frobnicate"], ["estimate"], ["estimate", "logits.npy"], ["correct", "logits.npy", "-o", "x.npy"],
     ["merge", "-o", "x.json"], ["inspect"], ["evaluate", "logits.npy"],
     ["estimate", "logits.npy", "-o", "x.json", "--frobnicate"],
     ["correct", "logits.npy", "--prior", "prior.json", "-o", "x.npy", "--method", "magic"],
@@ -176,6 +176,18 @@ USAGE = [
 @pytest.mark.parametrize("args", USAGE, ids=" ".join)
 def test_wrong_usage_is_exit_2_in_one_sentence(toy, prior, args):
     refuse(toy.folder, *args, code=2)
+
+
+def test_without_a_verb_all_verbs_are_listed_with_a_line_each():
+    outcome = attempt()
+    assert outcome.code == 2 and outcome.out == ""
+    first, *lines = outcome.err.splitlines()
+    assert "a verb is missing" in first
+    assert [line.split()[0] for line in lines] == [
+        "estimate", "merge", "inspect", "correct", "evaluate", "compare", "sweep", "track", "bake",
+        "unbake", "show", "head", "train", "score", "data",
+    ]  # fmt: skip
+    assert all(len(line.split()) > 3 for line in lines)
 
 
 def test_an_unknown_verb_is_named():
