@@ -10,6 +10,7 @@
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
 #include "prior/match.hpp"
+#include "prior/memorised.hpp"
 #include "prior/posterior_pass.hpp"
 
 namespace p2p {
@@ -214,6 +215,9 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     prior.residual = matched_residual(prior, prior.match->offset);
   }
   result.warnings = prior_warnings(result.prior);
+  if (std::string memorised = memorised_warning(result.prior, scores); !memorised.empty()) {
+    result.warnings.push_back(std::move(memorised));
+  }
   return result;
 }
 

@@ -2,24 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 
 #include "correction/method.hpp"
 #include "metrics/slope.hpp"
-#include "p2p/posterior_sum.hpp"
+#include "prior/memorised.hpp"
 #include "study/held_out_prior.hpp"
 #include "study/selecting.hpp"
 
 namespace p2p::study {
 namespace {
-
-// Mean over rows of sum_c p_c^2: 1 when every posterior is certain.
-double mean_certainty(const ClassPrior& prior) {
-  const std::vector<double> squares = PosteriorSum::load(prior.sums).posterior_squared();
-  return std::accumulate(squares.begin(), squares.end(), 0.0) /
-         static_cast<double>(std::max<std::int64_t>(prior.n_rows, 1));
-}
 
 // Least-squares slope of log q on log pi over corrected classes; 1 where they do not vary.
 double carried_slope(const ClassPrior& prior) {
@@ -69,15 +61,13 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
           slope, kCarriedSlope));
     }
   }
-  const double certainty = mean_certainty(prior);
-  if (!p2p.held_out && prior.settings.rows != "holdout" && !prior.settings.weighted &&
-      certainty > kMemorised) {
+  if (!p2p.held_out && is_memorised(prior)) {
     return leave(fmt::format(
         "leave it alone: the training rows are memorised (mean sum of squared posteriors {:.4f}, "
         "above {:g}), so that their mean posterior is the class frequencies whatever the model "
         "believes; give scores of rows it was not trained on (--holdout, with --holdout-labels for "
         "a choice that is checked)",
-        certainty, kMemorised));
+        mean_certainty(prior), kMemorised));
   }
   CorrectionOptions own = options.correction;
   own.method = p2p.method;

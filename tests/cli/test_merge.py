@@ -89,7 +89,7 @@ def sorted_by_class(big):
 def test_parts_are_not_compared_with_the_class_frequencies(sorted_by_class):
     outcome = p2p("estimate", "z.npy", "--counts", "n.npy", "--part", "1/2", "-o", "one.json",
                   "--json", cwd=sorted_by_class)  # fmt: skip
-    assert outcome.json["warnings"] == []
+    assert all("far from the class frequencies" not in w for w in outcome.json["warnings"])
     found = p2p("inspect", "one.json", "--json", cwd=sorted_by_class).json["gap"]
     assert found["verdict"] == "unknown"
     assert "parts of the data set are missing" in found["explanation"]
