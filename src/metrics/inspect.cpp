@@ -94,7 +94,8 @@ PriorInspection inspect_prior(const ClassPrior& prior, std::int64_t listed) {
       result.gap_sentence =
           measured + fmt::format(
                          "at least {}: the model does not hold the prior that its training counts "
-                         "suggest, so correct with what was measured.",
+                         "suggest. Which of the two corrects better, labelled held-out rows tell "
+                         "(--method auto).",
                          kNoGapTv);
       if (result.distance->tv_ci95.low < kNoGapTv) {
         result.gap_sentence +=
@@ -141,7 +142,8 @@ Balance judge_balance(const std::optional<ResidualSlope>& slope) {
       "Residual slope {:.3f} (95 % interval {:.3f} to {:.3f}): ", slope->value, ci.low, ci.high);
   if (ci.low > kBalancedSlope) {
     result.verdict = BalanceVerdict::kHeadBiased;
-    result.sentence = value + "these scores still favour frequent classes.";
+    result.sentence =
+        value + "these scores still favour frequent classes: correct with what was measured.";
   } else if (ci.high < -kBalancedSlope) {
     result.verdict = BalanceVerdict::kOverCorrected;
     result.sentence = value +
