@@ -78,7 +78,7 @@ void run(Options& options) {
       bake(options.model, found.correction.offset, record, options.bake, options.out, verify);
 
   const bool failed = result.verification && !result.verification->passed();
-  say_found(found, options.correction, options.evidence, prior, options.words);
+  say_found(found, prior, options.words);
   if (!result.head.also.empty()) {
     note(options.words, fmt::format("made from the same scores, so changed as well: {}",
                                     fmt::join(result.head.also, ", ")));

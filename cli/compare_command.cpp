@@ -169,6 +169,7 @@ void run(Options options) {
   OpenedEvidence opened(options.evidence, options.reading, {measured.name, prior.settings.classes},
                         options.words.threads);
   Comparison comparison;
+  std::vector<std::string> unused;
   {
     Progress progress("compare", 0, !options.words.quiet);
     opened.evidence().rows_done = progress.rows_done();
@@ -177,14 +178,18 @@ void run(Options options) {
     compare_options.seed = options.words.seed;
     compare_options.threads = options.words.threads;
     compare_options.rows_done = progress.rows_done();
-    comparison =
-        compare(find_corrections(contenders(measured.prior, methods, correction, opened.evidence()),
-                                 opened.evidence()),
-                test.rows(), compare_options);
+    const std::vector<Contender> all =
+        contenders(measured.prior, methods, correction, opened.evidence());
+    unused = unused_inputs(all, opened.evidence());
+    comparison = compare(find_corrections(all, opened.evidence()), test.rows(), compare_options);
   }
 
   note_kind(options.words, test.scores());
   note_holdout(options.words, options.evidence);
+  if (!options.second.empty() && std::ranges::find(methods, Method::kGla) == methods.end()) {
+    unused.emplace_back("no method of the table looks at --second");
+  }
+  for (const std::string& sentence : unused) warn(sentence);
   for (const ComparedMethod& method : comparison.methods) {
     if (!method.values) continue;
     for (const std::string& warning : method.found.correction->warnings) {

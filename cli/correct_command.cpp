@@ -85,7 +85,8 @@ void run(Options options) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");
   }
-  if (folder && looks_at_holdout(options.correction)) take_holdout(*folder, options.evidence);
+  if (folder && looks_at_holdout(options.correction, prior))
+    take_holdout(*folder, options.evidence);
   const ChosenCorrection found = find_correction(options.correction, options.evidence,
                                                  options.scores, prior, known, options.words);
   const Correction& correction = found.correction;
@@ -118,7 +119,7 @@ void run(Options options) {
 
   note_kind(options.words, scores);
   note_holdout(options.words, options.evidence);
-  say_found(found, options.correction, options.evidence, prior, options.words);
+  say_found(found, prior, options.words);
   if (!options.second.empty() && !offset.second_temperature) {
     warn(fmt::format("--method {} does not look at --second", found.method));
   }

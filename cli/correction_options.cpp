@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include "p2p/error.hpp"
@@ -88,6 +89,10 @@ void add_correction_options(CLI::App& verb, CorrectionArguments& arguments) {
                   "held-out rows")
       ->type_name("A")
       ->capture_default_str();
+  verb.add_option("--objective", arguments.objective,
+                  "auto: judged by nll, accuracy, balanced-accuracy or macro-f1")
+      ->type_name("WHAT")
+      ->capture_default_str();
   verb.add_option("--folds", arguments.folds,
                   "auto: parts of the held-out rows, each judged by "
                   "corrections fitted on the others")
@@ -111,12 +116,15 @@ std::vector<std::string> input_files(const EvidenceArguments& evidence,
   return files;
 }
 
-bool looks_at_holdout(const CorrectionArguments& arguments) {
-  if (arguments.method == "auto" || arguments.strength == "auto") return true;
+bool looks_at_holdout(const CorrectionArguments& arguments, const ClassPrior& prior) {
+  const std::optional<double> strength = parse_strength(arguments.strength);
+  if (strength == 0.0) return false;
+  if (arguments.method == "auto" || !strength) return true;
   const MethodInfo& method = info(find_method(arguments.method));
+  if (method.method == Method::kNone) return false;
   return method.needs_holdout || method.estimates_target ||
          arguments.target.starts_with(kEstimated) ||
-         (method.method == Method::kMatch && arguments.match_to == "source");
+         (method.method == Method::kMatch && arguments.match_to == "source" && !prior.match);
 }
 
 void take_holdout(const RunFolder& run, EvidenceArguments& evidence) {
@@ -137,25 +145,6 @@ void note_holdout(const OutputOptions& words, const EvidenceArguments& evidence)
   note(words, fmt::format("the held-out rows are those of the run '{}' (say otherwise with "
                           "--holdout and --holdout-labels)",
                           evidence.run));
-}
-
-std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,
-                                         const CorrectionArguments& correction) {
-  if (correction.method == "auto") return {};
-  const MethodInfo& method = info(find_method(correction.method));
-  const bool holdout = looks_at_holdout(correction);
-  const bool unlabelled = method.needs_unlabelled || correction.target.starts_with(kEstimated) ||
-                          (method.method == Method::kMatch && correction.match_to == "target");
-  std::vector<std::string> sentences;
-  const auto say = [&](bool given, bool used, std::string_view option) {
-    if (given && !used) {
-      sentences.push_back(fmt::format("--method {} does not look at {}", method.name, option));
-    }
-  };
-  say(!evidence.holdout.empty(), holdout, "--holdout");
-  say(!evidence.unlabelled.empty(), unlabelled, "--unlabelled");
-  say(!evidence.holdout_second.empty(), method.needs_second, "--holdout-second");
-  return sentences;
 }
 
 CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior) {
@@ -191,22 +180,26 @@ namespace {
 
 ChosenCorrection choose(const CorrectionArguments& arguments, const ClassPrior& prior,
                         const Evidence& evidence) {
-  CorrectionOptions options = method_options(arguments, prior);
-  const bool choose_method = arguments.method == "auto";
-  const std::optional<double> strength = parse_strength(arguments.strength);
-  if (!choose_method) options.method = find_method(arguments.method);
-  options.strength = strength.value_or(1);
-  if (!choose_method && strength) {
-    return {make_correction(prior, options, evidence), arguments.method, *strength, {}};
-  }
   SelectOptions select;
-  select.correction = std::move(options);
-  select.choose_method = choose_method;
+  select.correction = method_options(arguments, prior);
+  select.choose_method = arguments.method == "auto";
+  const std::optional<double> strength = parse_strength(arguments.strength);
   select.choose_strength = !strength;
+  if (!select.choose_method) select.correction.method = find_method(arguments.method);
+  select.correction.strength = strength.value_or(1);
+  select.objective = find_objective(arguments.objective);
   select.folds = arguments.folds;
   select.group_loss = arguments.max_group_loss;
-  Selection selection = select_correction(prior, select, evidence);
-  return {selection.correction, selection.chosen.name, selection.chosen.strength, selection};
+  ChosenCorrection chosen;
+  if (!select.choose_method && strength) {
+    chosen = {make_correction(prior, select.correction, evidence), arguments.method, *strength, {}};
+  } else {
+    Selection selection = select_correction(prior, select, evidence);
+    chosen = {selection.correction, selection.chosen.name, selection.chosen.strength, selection};
+  }
+  std::ranges::move(unused_inputs(prior, select, evidence),
+                    std::back_inserter(chosen.correction.warnings));
+  return chosen;
 }
 
 }  // namespace
@@ -219,17 +212,19 @@ ChosenCorrection find_correction(const CorrectionArguments& arguments,
   Progress progress(fmt::format("{}, at most {} rounds", arguments.method, arguments.max_rounds), 0,
                     !words.quiet);
   opened.evidence().rows_done = progress.rows_done();
-  return choose(arguments, prior, opened.evidence());
+  ChosenCorrection found = choose(arguments, prior, opened.evidence());
+  if (like.ignore_index && evidence.holdout_labels.empty()) {
+    found.correction.warnings.emplace_back(
+        "--ignore-index is a value of labels, and there are none (--holdout-labels)");
+  }
+  return found;
 }
 
-void say_found(const ChosenCorrection& found, const CorrectionArguments& arguments,
-               const EvidenceArguments& evidence, const ClassPrior& prior,
-               const OutputOptions& words) {
+void say_found(const ChosenCorrection& found, const ClassPrior& prior, const OutputOptions& words) {
   for (const std::string& missing : missing_parts(prior)) {
     warn("the prior is incomplete: " + missing);
   }
   for (const std::string& warning : found.correction.warnings) warn(warning);
-  for (const std::string& unused : unused_evidence(evidence, arguments)) warn(unused);
   if (found.selection) note(words, found.selection->sentence);
   const std::vector<std::int64_t>& capped = found.correction.offset.capped;
   if (capped.empty()) return;

@@ -35,6 +35,7 @@ struct CorrectionArguments {
   bool allow_unconverged = false;
   int folds = SelectOptions().folds;
   double max_group_loss = SelectOptions().group_loss;
+  std::string objective = std::string(objective_name(SelectOptions().objective));
 };
 
 void add_evidence_options(CLI::App& verb, EvidenceArguments& arguments);
@@ -48,15 +49,11 @@ std::vector<std::string> input_files(const EvidenceArguments& evidence,
                                      const CorrectionArguments& correction);
 
 /// Whether the correction that is asked for learns from held-out rows. Error{kUsage}: no method.
-bool looks_at_holdout(const CorrectionArguments& arguments);
+bool looks_at_holdout(const CorrectionArguments& arguments, const ClassPrior& prior);
 
 /// Takes the labelled held-out rows of a run, where it has them and none are given.
 void take_holdout(const RunFolder& run, EvidenceArguments& evidence);
 void note_holdout(const OutputOptions& words, const EvidenceArguments& evidence);
-
-/// Sentences about files that the method does not look at.
-std::vector<std::string> unused_evidence(const EvidenceArguments& evidence,
-                                         const CorrectionArguments& correction);
 
 /// Everything but method and strength. Error{kUsage}: values that are not understood.
 CorrectionOptions method_options(const CorrectionArguments& arguments, const ClassPrior& prior);
@@ -77,9 +74,7 @@ ChosenCorrection find_correction(const CorrectionArguments& arguments,
                                  const OutputOptions& words);
 
 /// What people should know of a correction that was found: warnings, and why it was chosen.
-void say_found(const ChosenCorrection& found, const CorrectionArguments& arguments,
-               const EvidenceArguments& evidence, const ClassPrior& prior,
-               const OutputOptions& words);
+void say_found(const ChosenCorrection& found, const ClassPrior& prior, const OutputOptions& words);
 
 /// Evidence with the files it borrows.
 class OpenedEvidence {

@@ -9,6 +9,7 @@
 #include "correction_options.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
+#include "p2p/select.hpp"
 #include "p2p/sweep.hpp"
 #include "progress.hpp"
 #include "report/study.hpp"
@@ -103,7 +104,8 @@ void run(Options options) {
   sweep_options.gammas =
       spread(options.targets.value_or(prior.empirical.empty() ? 1 : kDefaultTargets));
   sweep_options.threads = options.words.threads;
-  if (folder && looks_at_holdout(options.correction)) take_holdout(*folder, options.evidence);
+  if (folder && looks_at_holdout(options.correction, prior))
+    take_holdout(*folder, options.evidence);
   const OpenedTestRows test(options.scores, options.labels, options.second, prior, name,
                             options.groups);
   OpenedEvidence opened(options.evidence, options.scores, {name, prior.settings.classes},
@@ -119,6 +121,19 @@ void run(Options options) {
   note_kind(options.words, test.scores());
   note_holdout(options.words, options.evidence);
   for (const std::string& warning : result.warnings) warn(warning);
+  for (const std::string& sentence :
+       unused_inputs(prior, {.correction = sweep_options.correction, .choose_method = false},
+                     opened.evidence())) {
+    warn(sentence);
+  }
+  const MethodInfo& method = info(sweep_options.correction.method);
+  if (!options.second.empty() && !method.needs_second) {
+    warn(fmt::format("--method {} does not look at --second", method.name));
+  }
+  if (options.targets && method.estimates_target) {
+    warn(fmt::format("--method {} finds the target itself and does not look at --targets",
+                     method.name));
+  }
   note(options.words,
        "the best point of these rows is no choice, it flatters itself on them; p2p correct "
        "--strength auto chooses on held-out rows");

@@ -40,10 +40,15 @@ struct FoundCorrection {
   double seconds = 0;   ///< to find it
 };
 
-/// Each contender's correction. One that lacks inputs or fails gets its sentence and does not stop
-/// the others. Cost: the sum of theirs.
+/// Each contender's correction. One that lacks inputs, or that cannot be made of good data (no
+/// convergence, nothing to fit to), gets its sentence and does not stop the others. Cost: the sum
+/// of theirs. Error as make_correction for everything else.
 std::vector<FoundCorrection> find_corrections(std::span<const Contender> contenders,
                                               const Evidence& evidence);
+
+/// Inputs and options that are given, but that no contender looks at, each as a sentence.
+std::vector<std::string> unused_inputs(std::span<const Contender> contenders,
+                                       const Evidence& evidence);
 
 struct CompareOptions {
   std::string reference = "p2p";  ///< name of the correction that the others are compared with

@@ -34,14 +34,19 @@ struct Sweep {
   std::int64_t n_rows = 0;     ///< rows used
   std::int64_t n_ignored = 0;  ///< rows left out
   std::int64_t n_classes = 0;
-  std::vector<SweepPoint> points;  ///< strengths within gammas
+  std::vector<SweepPoint> points;  ///< strengths within gammas; without strength 0 where the method
+                                   ///< fits a temperature or scales
   std::vector<std::string> warnings;
 };
 
-/// Metrics over a grid of strengths and targets. The method runs once a target; then one pass over
-/// the rows for all points that share a scale and a temperature, O(N C points), memory O(C * points
+/// Metrics over a grid of strengths and targets. The strength scales the offset alone: a
+/// temperature or scales that the method fits are applied whole at every strength above 0, and not
+/// at all at strength 0, the identity, which is therefore no point of their curve and left out with
+/// a warning. The method runs once a target; then one pass over the rows for all points that share
+/// a scale and a temperature, O(N C points), memory O(C * points
 /// * threads). Same bits for any number of threads. Error as make_correction and evaluate;
-/// Error{kUsage}: strengths or gammas out of range, gammas above 0 without counts in the prior.
+/// Error{kUsage}: strengths or gammas out of range, no strength left, gammas above 0 without counts
+/// in the prior.
 Sweep sweep(const ClassPrior& prior, const SweepOptions& options, const Evidence& evidence,
             const TestRows& test);
 

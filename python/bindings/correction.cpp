@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -115,16 +116,24 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method, const 
                       const std::optional<Reals>& shares, std::optional<double> strength,
                       double tau, double eps, const std::string& match_to,
                       const std::string& confusion, int max_rounds, bool allow_unconverged,
-                      int folds, double max_group_loss, const EvidenceArrays& arrays) {
-  CorrectionOptions options = method_options(prior, target, shares, tau, eps, match_to, confusion,
-                                             max_rounds, allow_unconverged);
-  const bool choose_method = method == "auto";
-  if (!choose_method) options.method = find_method(method);
+                      const std::string& scoring, int folds, double max_group_loss,
+                      const EvidenceArrays& arrays) {
+  SelectOptions select;
+  CorrectionOptions& options = select.correction;
+  options = method_options(prior, target, shares, tau, eps, match_to, confusion, max_rounds,
+                           allow_unconverged);
+  select.choose_method = method == "auto";
+  select.choose_strength = !strength;
+  if (!select.choose_method) options.method = find_method(method);
   options.strength = strength.value_or(1);
+  select.objective = parse_scoring(scoring);
+  select.folds = folds;
+  select.group_loss = max_group_loss;
   if (arrays.holdout_labels && arrays.holdout == nullptr) {
     throw_usage("holdout_labels need the scores of the same rows (holdout)");
   }
   PythonCorrection result;
+  std::vector<std::string> unused;
   run_unlocked(arrays.bytes(), [&] {
     OpenedRows holdout;
     OpenedRows unlabelled;
@@ -139,16 +148,11 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method, const 
       holdout.rows.ignore_index = arrays.ignore_index;
     }
     const Evidence evidence{holdout.rows, unlabelled.rows, second.rows, arrays.threads, nullptr};
-    if (!choose_method && strength) {
+    unused = unused_inputs(prior, select, evidence);
+    if (!select.choose_method && strength) {
       result = {make_correction(prior, options, evidence), method, *strength, {}, {}, {}};
       return;
     }
-    SelectOptions select;
-    select.correction = options;
-    select.choose_method = choose_method;
-    select.choose_strength = !strength;
-    select.folds = folds;
-    select.group_loss = max_group_loss;
     Selection selection = select_correction(prior, select, evidence);
     result = {selection.correction,
               selection.chosen.name,
@@ -157,6 +161,11 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method, const 
               {},
               report::selection_json(selection)};
   });
+  if (arrays.ignore_index && !arrays.holdout_labels) {
+    unused.emplace_back(
+        "--ignore-index is a value of labels, and there are none (--holdout-labels)");
+  }
+  std::ranges::move(unused, std::back_inserter(result.correction.warnings));
   result.target = shares ? "given" : target;
   result.classes = prior.settings.classes;
   return result;
@@ -365,7 +374,7 @@ void bind_correction(nb::module_& m) {
           nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>());
   m.def("make_correction", &make, "prior"_a, "method"_a, "target"_a, "shares"_a.none(),
         "strength"_a.none(), "tau"_a, "eps"_a, "match_to"_a, "confusion"_a, "max_rounds"_a,
-        "allow_unconverged"_a, "folds"_a, "max_group_loss"_a, "evidence"_a);
+        "allow_unconverged"_a, "scoring"_a, "folds"_a, "max_group_loss"_a, "evidence"_a);
   m.def("correct", &apply, "scores"_a, "out"_a, "class_axis"_a, "correction"_a, "input"_a,
         "output"_a, "second"_a.none(), "second_input"_a, "kind_stated"_a, "threads"_a);
   m.def(

@@ -39,6 +39,8 @@ std::string as_python(std::string_view sentence) {
       {std::regex("--trained-with (ce|la(?::[0-9.e+-]*[0-9])?|balanced-softmax)(?![a-z0-9-])"),
        "trained_with=\"$1\""},
       {std::regex("--trained-with (weights|offset)\\b"), "trained_with=(\"$1\", ...)"},
+      {std::regex("--objective (nll|accuracy|balanced-accuracy|macro-f1)\\b"), "scoring=\"$1\""},
+      {std::regex("--objective\\b"), "scoring"},
       {std::regex("--method ([a-z0-9]+(?:-[a-z0-9]+)*)"), "method=\"$1\""},
       {std::regex("--match-to (source|target)\\b"), "match_to=\"$1\""},
       {std::regex("--confusion (soft|hard)\\b"), "confusion=\"$1\""},
@@ -75,6 +77,14 @@ OutputKind parse_output(const std::string& word) {
                                 {"probs", OutputKind::kProbs},
                                 {"log-probs", OutputKind::kLogProbs},
                                 {"labels", OutputKind::kLabels}}});
+}
+
+Objective parse_scoring(const std::string& word) {
+  return parse<Objective, kObjectives>(word, "scoring",
+                                       {{{"nll", Objective::kNll},
+                                         {"accuracy", Objective::kAccuracy},
+                                         {"balanced-accuracy", Objective::kBalancedAccuracy},
+                                         {"macro-f1", Objective::kMacroF1}}});
 }
 
 BakeMode parse_mode(const std::string& word) {

@@ -408,6 +408,7 @@ def make_correction(
     confusion: str,
     max_rounds: int,
     allow_unconverged: bool,
+    scoring: str,
     folds: int,
     max_group_loss: float,
     evidence: Evidence,

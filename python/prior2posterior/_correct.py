@@ -53,8 +53,9 @@ def make_correction(
     confusion: str = "soft",
     max_rounds: int = 1000,
     allow_unconverged: bool = False,
+    scoring: str = "nll",
     folds: int = 5,
-    max_group_loss: float = 0.1,
+    max_group_loss: float = 0.05,
     threads: int | None = None,
 ) -> Correction:
     """Find a correction: delta = strength * (log target - log residual), centred.
@@ -68,8 +69,8 @@ def make_correction(
         (any positive scale) or a mapping from class name, or ``'estimated:em'``, ``'map-em'``,
         ``'bbse'``, ``'rlls'`` from `unlabelled`.
     method
-        One of :func:`methods`, or ``'auto'``: chosen on the labelled held-out rows so that it does
-        no harm.
+        One of :func:`methods`, or ``'auto'``: chosen on the labelled held-out rows, where it has to
+        beat doing nothing and pass the guards of docs/choosing.md.
     strength
         Share of the correction, 0 is the identity; ``'auto'``: chosen on the held-out rows.
     holdout, holdout_labels
@@ -91,9 +92,12 @@ def make_correction(
         ``'bbse'``, ``'rlls'``: count mean posteriors (``'soft'``) or predictions (``'hard'``).
     max_rounds, allow_unconverged
         Cap of iterative methods in passes; at the cap, take the last round with a warning.
+    scoring
+        ``'auto'``: what is judged on the held-out rows: ``'nll'`` (weighted to the target),
+        ``'balanced-accuracy'``, or of the rows as they are ``'accuracy'`` or ``'macro-f1'``.
     folds, max_group_loss
         ``'auto'``: parts of the held-out rows; no recall of many, medium or few classes may fall
-        by more.
+        by more (or by what the target asks for).
     threads
         None: all processors. The result does not depend on it.
 
@@ -111,7 +115,7 @@ def make_correction(
     -----
     PriorWarning
         An incomplete prior, a method at its cap, classes that were capped, ``'auto'`` leaving the
-        scores alone.
+        scores alone or finding that objectives disagree, and what was given and not looked at.
 
     Notes
     -----
@@ -152,6 +156,7 @@ def make_correction(
         confusion,
         integer(max_rounds, "max_rounds"),
         bool(allow_unconverged),
+        scoring,
         integer(folds, "folds"),
         number(max_group_loss, "max_group_loss"),
         evidence,

@@ -334,7 +334,8 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             posteriors = self.estimator_.predict_proba(X)
         else:
             posteriors = out_of_fold(self.estimator, X, y, self.cv, weights)
-            evidence = {"holdout": posteriors, "holdout_labels": numbers, "input": "probs"}
+            if self.strength == "auto" or self.method not in ("none", "empirical", "p2p"):
+                evidence = {"holdout": posteriors, "holdout_labels": numbers, "input": "probs"}
         total = posterior_sum(
             numbers,
             sample_weight,

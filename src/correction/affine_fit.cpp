@@ -9,6 +9,7 @@
 #include <exception>
 #include <limits>
 
+#include "correction/not_found.hpp"
 #include "p2p/error.hpp"
 #include "scan/label_scan.hpp"
 
@@ -277,7 +278,7 @@ AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitSh
     }
   } while (loss.least() < before);
   if (loss.says_nothing()) {
-    throw_bad_data(fmt::format(
+    throw NotFound(fmt::format(
         "no temperature fits the labels '{}' to the scores '{}': the best is infinite, as if the "
         "scores said nothing about the classes; check that rows and labels are in the same order",
         rows.labels->name(), rows.scores->sources().front()->name()));

@@ -8,6 +8,7 @@
 #include "correction/held_out.hpp"
 #include "correction/labelled_pass.hpp"
 #include "correction/method.hpp"
+#include "correction/not_found.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::correction {
@@ -168,7 +169,7 @@ class Alternation {
     const double reach =
         moving_.empty() ? 0 : moving / static_cast<double>(classes) * std::log(moving);
     if (input_.options.eps == 0 || input_.options.eps < reach) return;
-    throw_bad_data(fmt::format(
+    throw NotFound(fmt::format(
         "--eps {} is out of reach: {} of {} classes are corrected and have labelled held-out rows "
         "in '{}', so that it must stay below {:.4g}; give more rows or a smaller --eps",
         input_.options.eps, moving_.size(), classes, input_.evidence.holdout.labels->name(),

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/exact_sum.hpp"
+#include "correction/not_found.hpp"
 #include "kernels/kernels.hpp"
 #include "p2p/error.hpp"
 #include "scan/block_scan.hpp"
@@ -115,7 +116,7 @@ class Worker {
     for (std::int64_t c = 0; c < classes_; ++c) {
       if (z[c] == -HUGE_VAL) continue;
       if (std::abs(z[c]) > kLargestScore) {
-        throw_bad_data(
+        throw NotFound(
             fmt::format("'{}', row {} (counted from 0), class {}: a score of {:.6g} cannot be "
                         "fitted; expected at "
                         "most {:.6g} in magnitude",

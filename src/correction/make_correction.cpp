@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "correction/method.hpp"
+#include "correction/not_found.hpp"
 #include "correction/registry.hpp"
 #include "p2p/correction.hpp"
 #include "p2p/error.hpp"
@@ -169,7 +170,7 @@ void demand_convergence(const MethodResult& result, const CorrectionOptions& opt
   for (const Round& round : result.rounds) changes.push_back(round.change);
   const std::string sentence = unconverged_sentence(name, changes);
   if (!options.allow_unconverged) {
-    throw_bad_data(sentence +
+    throw NotFound(sentence +
                    "; raise --max-rounds, or take the last round with --allow-unconverged");
   }
   warnings.push_back(sentence + "; the last round was taken");

@@ -9,6 +9,7 @@
 #include "correction/confusion.hpp"
 #include "correction/held_out.hpp"
 #include "correction/mean_posterior.hpp"
+#include "correction/not_found.hpp"
 #include "correction/source_model.hpp"
 #include "p2p/error.hpp"
 
@@ -39,10 +40,12 @@ std::string list_classes(const Indices& classes) {
 void demand_affordable(std::int64_t classes, std::string_view method) {
   if (classes <= kMostConfusionClasses) return;
   const auto c = static_cast<double>(classes);
-  throw_usage(fmt::format(
-      "{} solves for a confusion matrix of {} x {} classes, which takes {:.1f} GB and is refused "
-      "above {} classes; use --method em or --method match",
-      method, classes, classes, kBytesPerCell * c * c * 1e-9, kMostConfusionClasses));
+  throw NotFound(
+      fmt::format("{} solves for a confusion matrix of {} x {} classes, which takes {:.1f} GB and "
+                  "is refused "
+                  "above {} classes; use --method em or --method match",
+                  method, classes, classes, kBytesPerCell * c * c * 1e-9, kMostConfusionClasses),
+      ErrorCode::kUsage);
 }
 
 // The part of the system that is solved for; `source` s is [C].

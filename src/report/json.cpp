@@ -160,9 +160,12 @@ Json selection_json(const Selection& selection) {
     Json entry;
     entry["method"] = c.name;
     entry["strength"] = c.strength;
-    entry["loss"] = real(c.loss);
-    entry["gain"] = real(c.gain);
-    entry["gain_stderr"] = real(c.gain_stderr);
+    for (std::size_t i = 0; i < kObjectives; ++i) {
+      Json& judged = entry["objectives"][std::string(objective_name(static_cast<Objective>(i)))];
+      judged["value"] = real(c.judged[i].value);
+      judged["gain"] = real(c.judged[i].gain);
+      judged["gain_stderr"] = real(c.judged[i].gain_stderr);
+    }
     entry["behind"] = real(c.behind);
     entry["behind_stderr"] = real(c.behind_stderr);
     if (c.many) entry["many"] = real(*c.many);
@@ -173,6 +176,7 @@ Json selection_json(const Selection& selection) {
   }
   Json out;
   out["verdict"] = verdict_name(selection.verdict);
+  out["objective"] = objective_name(selection.objective);
   out["explanation"] = selection.sentence;
   out["candidates"] = std::move(candidates);
   return out;

@@ -1,7 +1,7 @@
 #include <chrono>
 
+#include "correction/not_found.hpp"
 #include "p2p/compare.hpp"
-#include "p2p/error.hpp"
 
 namespace p2p {
 namespace {
@@ -14,10 +14,12 @@ FoundCorrection find(const Contender& contender, const Evidence& evidence) {
     options.target.clear();
     options.estimated_target.reset();
   }
+  found.problem = missing_inputs(*contender.prior, options, evidence);
+  if (!found.problem.empty()) return found;
   const auto start = std::chrono::steady_clock::now();
   try {
     found.correction = make_correction(*contender.prior, options, evidence);
-  } catch (const Error& error) {
+  } catch (const correction::NotFound& error) {
     found.problem = error.what();
   }
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;

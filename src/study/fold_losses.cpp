@@ -19,23 +19,15 @@ void judge(const EvidenceRows& rows, const LogOffset& offset, const Evidence& ev
   test.second_kind = evidence.holdout_second.kind;
   const JudgedRows judged(test, offset, evaluate_options(test, evidence.threads));
   const metrics::PosteriorScan scan{.offset = &judged.offset(), .rows_done = evidence.rows_done};
-  std::vector<std::vector<std::int64_t>> hits(
-      static_cast<std::size_t>(metrics::posterior_workers(judged.scores(), judged.options())),
-      std::vector<std::int64_t>(result.hits.size()));
-  metrics::scan_posteriors(judged.scores(), *rows.labels, judged.plan(), judged.options(), scan,
-                           [&](int worker, const metrics::PosteriorChunk& chunk) {
-                             auto& mine = hits[static_cast<std::size_t>(worker)];
-                             for (std::int64_t i = 0; i < chunk.count; ++i) {
-                               result.loss[static_cast<std::size_t>(chunk.rows[i])] =
-                                   -std::max(chunk.log_true[i], metrics::kLogSmallest);
-                               if (chunk.predicted[i] == chunk.labels[i]) {
-                                 ++mine[static_cast<std::size_t>(chunk.labels[i])];
-                               }
-                             }
-                           });
-  for (const auto& mine : hits) {
-    for (std::size_t c = 0; c < mine.size(); ++c) result.hits[c] += mine[c];
-  }
+  metrics::scan_posteriors(
+      judged.scores(), *rows.labels, judged.plan(), judged.options(), scan,
+      [&](int /*worker*/, const metrics::PosteriorChunk& chunk) {
+        for (std::int64_t i = 0; i < chunk.count; ++i) {
+          const auto row = static_cast<std::size_t>(chunk.rows[i]);
+          result.loss[row] = -std::max(chunk.log_true[i], metrics::kLogSmallest);
+          result.predicted[row] = static_cast<std::int32_t>(chunk.predicted[i]);
+        }
+      });
 }
 
 }  // namespace
@@ -44,7 +36,7 @@ RowLosses fold_losses(const EvidenceRows& rows, const Folds& folds,
                       const std::vector<LogOffset>& offsets, const Evidence& evidence) {
   RowLosses result;
   result.loss.assign(folds.fold.size(), 0.0);
-  result.hits.assign(folds.label_rows.size(), 0);
+  result.predicted.assign(folds.fold.size(), -1);
   if (offsets.size() == 1) {
     judge(rows, offsets.front(), evidence, result);
     return result;

@@ -11,14 +11,14 @@ namespace p2p::study {
 
 /// What corrected scores say of labelled rows.
 struct RowLosses {
-  std::vector<double> loss;        ///< [N] -log p of the label, p at least 1e-38; 0 for unused rows
-  std::vector<std::int64_t> hits;  ///< [C] rows of class c predicted as c
+  std::vector<double> loss;  ///< [N] -log p of the label, p at least 1e-38; 0 for unused rows
+  std::vector<std::int32_t> predicted;  ///< [N] class of the largest score; -1 for unused rows
 };
 
 /// Losses of all rows, those of fold k under offsets[k]; a single offset serves all folds. Every
-/// row is read once a fold and turned into posteriors once, in float64, O(N C); memory 8 bytes a
-/// row and O(C * threads). Same bits for any number of threads. Second scores are those of the
-/// evidence.
+/// row is read once a fold and turned into posteriors once, in float64, O(N C); memory 12
+/// bytes a row and O(C * threads). Same bits for any number of threads. Second scores are those of
+/// the evidence.
 RowLosses fold_losses(const EvidenceRows& rows, const Folds& folds,
                       const std::vector<LogOffset>& offsets, const Evidence& evidence);
 

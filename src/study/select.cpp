@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "p2p/error.hpp"
 #include "study/candidates.hpp"
 #include "study/folds.hpp"
@@ -24,6 +26,11 @@ Selection select_correction(const ClassPrior& prior, const SelectOptions& option
   }
   if (!(options.group_loss >= 0)) {
     throw_usage(fmt::format("--max-group-loss must be at least 0, not {}", options.group_loss));
+  }
+  if (!options.choose_strength && options.correction.strength == 0) {
+    Selection identity;
+    identity.sentence = "leave it alone: --strength 0 is the identity, whatever the method";
+    return study::left_alone(std::move(identity), prior, options, evidence);
   }
   if (evidence.holdout.scores != nullptr && evidence.holdout.labels != nullptr) {
     return study::select_labelled(prior, options, evidence);

@@ -4,19 +4,26 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 
-#include "p2p/error.hpp"
+#include "correction/not_found.hpp"
+#include "metrics/posterior_scan.hpp"
 #include "study/candidates.hpp"
 #include "study/fold_losses.hpp"
 #include "study/folds.hpp"
+#include "study/guards.hpp"
+#include "study/objective.hpp"
 #include "study/selecting.hpp"
-#include "study/table_values.hpp"
 
 namespace p2p::study {
 namespace {
 
 constexpr double kGainErrors = 2;  // standard errors by which a correction has to beat none
+
+std::string title(const Candidate& candidate) {
+  return fmt::format("{} at strength {:g}", candidate.name, candidate.strength);
+}
 
 class Selector {
  public:
@@ -25,71 +32,39 @@ class Selector {
         options_(options),
         evidence_(evidence),
         folds_(make_folds(evidence.holdout, prior.n_classes(), options.folds)),
-        target_(target()) {}
+        target_(target()),
+        weights_(class_weights(options.objective, folds_, target_)) {}
 
   Selection run() {
     Selection result;
-    result.candidates = candidates(prior_, options_, evidence_);
+    result.objective = options_.objective;
     if (const std::string few = too_few(); !few.empty()) {
-      result.candidates.clear();
       return leave(std::move(result), Verdict::kTooFewRows, few);
     }
-    std::size_t best = 0;
-    for (std::size_t i = 0; i < result.candidates.size(); ++i) {
-      Candidate& candidate = result.candidates[i];
-      std::vector<double> losses = judge(candidate, result.candidates.front());
-      if (!candidate.excluded.empty()) continue;
-      if (i == 0) none_ = losses;
-      if (i == 0 || candidate.loss < result.candidates[best].loss) {
-        best = i;
-        best_ = std::move(losses);
+    result.candidates = candidates(prior_, options_, evidence_);
+    std::vector<Candidate>& all = result.candidates;
+    none_ = fold_losses(evidence_.holdout, folds_, offsets_of(all.front()), evidence_);
+    guards_.emplace(prior_, options_, folds_, target_, none_);
+    for (Candidate& candidate : all) judge(candidate);
+    while (true) {
+      const std::size_t best = best_of(all);
+      const std::size_t chosen = simplest(all, best);
+      const Judgement& judged = all[chosen == 0 ? best : chosen].judged[objective()];
+      if (chosen == 0 || judged.gain < kGainErrors * judged.gain_stderr) {
+        return leave_alone(std::move(result), judged);
+      }
+      if (std::optional<Correction> correction = final_fit(all[chosen])) {
+        result.correction = std::move(*correction);
+        return choose(std::move(result), chosen, best);
       }
     }
-    const std::size_t chosen = simplest(result.candidates, best);
-    const Candidate& winner = result.candidates[chosen];
-    const Candidate& top = result.candidates[best];
-    const double needed = kGainErrors * (chosen == 0 ? top : winner).gain_stderr;
-    const double gain = (chosen == 0 ? top : winner).gain;
-    if (chosen != 0 && gain >= needed) {
-      result.verdict = Verdict::kCorrect;
-      result.chosen = winner;
-      result.correction = fit(winner, prior_, options_.correction, evidence_);
-      result.sentence = fmt::format(
-          "{} at strength {:g}: lowers the held-out NLL weighted to the target by {:.4g} +- {:.2g} "
-          "nats, and is {}",
-          winner.name, winner.strength, winner.gain, winner.gain_stderr,
-          chosen == best
-              ? "the best"
-              : fmt::format("the simplest within one standard error of the best ({} at strength "
-                            "{:g}, {:.4g} nats lower)",
-                            top.name, top.strength, winner.behind));
-      return result;
-    }
-    if (std::ranges::all_of(result.candidates.begin() + 1, result.candidates.end(),
-                            [](const Candidate& c) { return !c.excluded.empty(); })) {
-      std::string why = "leave it alone: there is nothing to choose from";
-      for (std::size_t i = 1; i < result.candidates.size(); ++i) {
-        const Candidate& candidate = result.candidates[i];
-        why += fmt::format("; {} at strength {:g} is out ({})", candidate.name, candidate.strength,
-                           candidate.excluded);
-      }
-      return leave(std::move(result), Verdict::kLeaveAlone, why);
-    }
-    const bool blind = gain + needed > kNotableGain;
-    return leave(
-        std::move(result), blind ? Verdict::kTooFewRows : Verdict::kLeaveAlone,
-        blind
-            ? fmt::format("too few rows to tell: the best correction changes the held-out NLL by "
-                          "{:.3g} +- {:.2g} nats over {} rows, so an effect of {:g} nats could "
-                          "hide; about {} rows would show it",
-                          -gain, needed / kGainErrors, used_rows(), kNotableGain,
-                          rows_needed(needed))
-            : fmt::format("leave it alone: no correction lowers the held-out NLL by more than two "
-                          "standard errors (the best by {:.3g} +- {:.2g} nats over {} rows)",
-                          gain, needed / kGainErrors, used_rows()));
   }
 
  private:
+  [[nodiscard]] std::size_t objective() const {
+    return static_cast<std::size_t>(options_.objective);
+  }
+
   std::vector<double> target() const {
     CorrectionOptions options = options_.correction;
     options.method = options.estimated_target || !info(options.method).estimates_target
@@ -105,9 +80,13 @@ class Selector {
     return rows;
   }
 
+  [[nodiscard]] double notable() const {
+    return options_.objective == Objective::kNll ? kNotableGain : kNotableScoreGain;
+  }
+
   // Standard errors shrink with the square root of the rows.
   [[nodiscard]] std::int64_t rows_needed(double error) const {
-    const double times = 2 * error / kNotableGain;
+    const double times = 2 * error / notable();
     return static_cast<std::int64_t>(std::ceil(static_cast<double>(used_rows()) * times * times));
   }
 
@@ -131,33 +110,46 @@ class Selector {
         thin, wanted, used_rows());
   }
 
-  // Fills in what the rows say of a candidate; the losses of its rows.
-  std::vector<double> judge(Candidate& candidate, const Candidate& none) {
-    std::vector<LogOffset> offsets;
+  // Fills in what the rows say of a candidate.
+  void judge(Candidate& candidate) {
+    RowLosses rows;
     try {
-      offsets = offsets_of(candidate);
-    } catch (const Error& error) {
-      candidate.excluded = error.what();
-      candidate.loss = candidate.gain = candidate.gain_stderr =
-          std::numeric_limits<double>::quiet_NaN();
-      candidate.behind = candidate.behind_stderr = candidate.loss;
-      return {};
+      rows = fold_losses(evidence_.holdout, folds_, offsets_of(candidate), evidence_);
+    } catch (const correction::NotFound& error) {
+      return exclude_unjudged(candidate, error.what());
+    } catch (const metrics::RowWithoutPosterior& error) {
+      return exclude_unjudged(candidate, error.what());
     }
-    RowLosses rows = fold_losses(evidence_.holdout, folds_, offsets, evidence_);
-    candidate.loss = weighted_mean(rows.loss, folds_.label, target_).value;
-    set_groups(candidate, rows.hits);
-    if (&candidate != &none) {
-      const WeightedMean gain = difference(none_, rows.loss);
-      candidate.gain = gain.value;
-      candidate.gain_stderr = gain.standard_error;
-      candidate.excluded = guard(candidate, none);
+    judge(rows, candidate);
+    guards_->set_groups(rows, candidate);
+    if (candidate.method == Method::kNone) return;
+    candidate.excluded = guards_->refusal(rows, candidate);
+    if (!std::isfinite(candidate.judged[objective()].value)) {
+      candidate.excluded = "its loss is not finite";
     }
-    if (!std::isfinite(candidate.loss)) candidate.excluded = "its loss is not finite";
-    return std::move(rows.loss);
+  }
+
+  void judge(const RowLosses& rows, Candidate& candidate) const {
+    for (std::size_t i = 0; i < kObjectives; ++i) {
+      const auto by = static_cast<Objective>(i);
+      const std::vector<double> weights = class_weights(by, folds_, target_);
+      const std::vector<double> costs = row_costs(by, rows, folds_, target_);
+      const WeightedMean gain =
+          difference(row_costs(by, none_, folds_, target_), costs, folds_, weights);
+      candidate.judged[i] = {value_of(by, weighted_mean(costs, folds_.label, weights).value),
+                             gain.value, gain.standard_error};
+    }
+  }
+
+  static void exclude_unjudged(Candidate& candidate, std::string why) {
+    constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+    candidate.excluded = std::move(why);
+    candidate.judged.fill({kNaN, kNaN, kNaN});
+    candidate.behind = candidate.behind_stderr = kNaN;
   }
 
   // One offset a fold, or one for all. Offsets are proportional to the strength, so that a method
-  // is fitted once for all strengths.
+  // is fitted once for all strengths; its temperature and scale are the same for all.
   std::vector<LogOffset> offsets_of(const Candidate& candidate) {
     auto found = fitted_.find(candidate.name);
     if (found == fitted_.end()) {
@@ -193,58 +185,29 @@ class Selector {
     return options;
   }
 
-  [[nodiscard]] WeightedMean difference(const std::vector<double>& a,
-                                        const std::vector<double>& b) const {
-    std::vector<double> values(a.size());
-    std::ranges::transform(a, b, values.begin(), std::minus<>());
-    return weighted_mean(values, folds_.label, target_);
+  std::vector<double> costs_of(const Candidate& candidate) {
+    return row_costs(options_.objective,
+                     fold_losses(evidence_.holdout, folds_, offsets_of(candidate), evidence_),
+                     folds_, target_);
   }
 
-  void set_groups(Candidate& candidate, const std::vector<std::int64_t>& hits) const {
-    if (prior_.settings.counts.empty()) return;
-    EvaluateOptions options;
-    options.counts = prior_.settings.counts;
-    options.many = options_.many;
-    options.few = options_.few;
-    metrics::RowPlan plan;  // of the classes that the target holds
-    plan.label_counts = folds_.label_rows;
-    for (std::size_t c = 0; c < target_.size(); ++c) {
-      if (!(target_[c] > 0)) plan.label_counts[c] = 0;
-      plan.n_used += plan.label_counts[c];
+  [[nodiscard]] std::size_t best_of(const std::vector<Candidate>& all) const {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < all.size(); ++i) {
+      if (all[i].excluded.empty() &&
+          all[i].judged[objective()].gain > all[best].judged[objective()].gain) {
+        best = i;
+      }
     }
-    TableSums sums(prior_.n_classes());
-    sums.drawn = plan.label_counts;
-    sums.hits = hits;
-    const TableValues values = table_values(sums, plan, options);
-    candidate.many = values.many;
-    candidate.medium = values.medium;
-    candidate.few = values.few;
-  }
-
-  [[nodiscard]] std::string guard(const Candidate& candidate, const Candidate& none) const {
-    const auto lost = [&](const char* name, std::optional<double> before,
-                          std::optional<double> after) {
-      if (!before || *before - *after <= options_.group_loss) return std::string();
-      return fmt::format("{} falls from {:.4g} to {:.4g}, more than {:g}", name, *before, *after,
-                         options_.group_loss);
-    };
-    for (const std::string& sentence :
-         {lost("many", none.many, candidate.many), lost("medium", none.medium, candidate.medium),
-          lost("few", none.few, candidate.few)}) {
-      if (!sentence.empty()) return sentence;
-    }
-    return "";
+    return best;
   }
 
   // The first candidate within one standard error of the best.
   std::size_t simplest(std::vector<Candidate>& all, std::size_t best) {
-    for (std::size_t i = 0; i < best; ++i) {
-      Candidate& candidate = all[i];
-      if (!candidate.excluded.empty()) continue;
-      const WeightedMean behind = difference(
-          i == 0 ? none_
-                 : fold_losses(evidence_.holdout, folds_, offsets_of(candidate), evidence_).loss,
-          best_);
+    const std::vector<double> costs = costs_of(all[best]);
+    for (Candidate& candidate : all) {
+      if (std::isnan(candidate.behind)) continue;
+      const WeightedMean behind = difference(costs_of(candidate), costs, folds_, weights_);
       candidate.behind = behind.value;
       candidate.behind_stderr = behind.standard_error;
     }
@@ -252,6 +215,130 @@ class Selector {
       if (all[i].excluded.empty() && all[i].behind <= all[i].behind_stderr) return i;
     }
     return best;
+  }
+
+  // The correction of a candidate, fitted on all rows. The fits of the folds were judged, not this
+  // one, so that it has to hold against none and the guards as well; else the candidate is out.
+  std::optional<Correction> final_fit(Candidate& candidate) {
+    Correction correction;
+    try {
+      correction = fit(candidate, prior_, options_.correction, evidence_);
+      if (!fits_holdout(candidate)) return correction;
+      const RowLosses rows = fold_losses(evidence_.holdout, folds_, {correction.offset}, evidence_);
+      Candidate whole;
+      judge(rows, whole);
+      guards_->set_groups(rows, whole);
+      candidate.excluded = guards_->refusal(rows, whole);
+      if (candidate.excluded.empty() && !(whole.judged[objective()].gain > 0)) {
+        candidate.excluded = fmt::format("it does not improve the {} of the rows it was fitted on",
+                                         describe(options_.objective));
+      }
+    } catch (const correction::NotFound& error) {
+      candidate.excluded = error.what();
+    } catch (const metrics::RowWithoutPosterior& error) {
+      candidate.excluded = error.what();
+    }
+    if (candidate.excluded.empty()) return correction;
+    candidate.excluded = "fitted on all rows: " + candidate.excluded;
+    return std::nullopt;
+  }
+
+  Selection choose(Selection result, std::size_t chosen, std::size_t best) const {
+    const Candidate& winner = result.candidates[chosen];
+    const Candidate& top = result.candidates[best];
+    const Judgement& judged = winner.judged[objective()];
+    result.verdict = Verdict::kCorrect;
+    result.chosen = winner;
+    result.sentence = fmt::format(
+        "{}: {} by {:.4g} +- {:.2g}{}, and is {}", title(winner), improves(), judged.gain,
+        judged.gain_stderr, unit(),
+        chosen == best ? "the best"
+                       : fmt::format("the simplest within one standard error of the best ({}, "
+                                     "{:.4g}{} better)",
+                                     title(top), winner.behind, unit()));
+    add_disagreements(winner, result.correction.warnings);
+    add_better_excluded(result.candidates, winner, result.correction.warnings);
+    return result;
+  }
+
+  // `judged`: the best candidate that may be chosen.
+  Selection leave_alone(Selection result, const Judgement& judged) const {
+    const std::vector<Candidate> all = result.candidates;
+    const auto leave_with_warnings = [&](Verdict verdict, std::string sentence) {
+      Selection left = leave(std::move(result), verdict, std::move(sentence));
+      add_better_excluded(all, all.front(), left.correction.warnings);
+      return left;
+    };
+    if (std::all_of(all.begin() + 1, all.end(),
+                    [](const Candidate& c) { return !c.excluded.empty(); })) {
+      std::string why = "leave it alone: there is nothing to choose from";
+      for (std::size_t i = 1; i < all.size(); ++i) {
+        why += fmt::format("; {} is out ({})", title(all[i]), all[i].excluded);
+      }
+      return leave_with_warnings(Verdict::kLeaveAlone, why);
+    }
+    const double needed = kGainErrors * judged.gain_stderr;
+    if (judged.gain + needed > notable()) {
+      return leave_with_warnings(
+          Verdict::kTooFewRows,
+          fmt::format("too few rows to tell: the best correction {} by {:.3g} +- {:.2g}{} over {} "
+                      "rows, so an effect of {:g} could hide; about {} rows would show it",
+                      improves(), judged.gain, judged.gain_stderr, unit(), used_rows(), notable(),
+                      rows_needed(needed)));
+    }
+    return leave_with_warnings(
+        Verdict::kLeaveAlone,
+        fmt::format("leave it alone: no correction {} by more than two standard errors (the best "
+                    "by {:.3g} +- {:.2g}{} over {} rows)",
+                    improves(), judged.gain, judged.gain_stderr, unit(), used_rows()));
+  }
+
+  [[nodiscard]] std::string improves() const {
+    return fmt::format("{} the held-out {}",
+                       options_.objective == Objective::kNll ? "lowers" : "raises",
+                       describe(options_.objective));
+  }
+
+  [[nodiscard]] const char* unit() const {
+    return options_.objective == Objective::kNll ? " nats" : "";
+  }
+
+  // What the chosen correction costs by other objectives.
+  void add_disagreements(const Candidate& winner, std::vector<std::string>& warnings) const {
+    std::vector<std::string> costs;
+    for (std::size_t i = 0; i < kObjectives; ++i) {
+      const Judgement& judged = winner.judged[i];
+      if (i == objective() || judged.gain >= -kGainErrors * judged.gain_stderr) continue;
+      const auto by = static_cast<Objective>(i);
+      costs.push_back(fmt::format("the {} goes from {:.4g} to {:.4g} (worse by {:.2g} +- {:.2g})",
+                                  describe(by), none_value(by, judged), judged.value, -judged.gain,
+                                  judged.gain_stderr));
+    }
+    if (costs.empty()) return;
+    warnings.push_back(
+        fmt::format("objectives disagree: {} {}, but {}; choose by what matters (--objective)",
+                    title(winner), improves(), fmt::join(costs, ", ")));
+  }
+
+  static double none_value(Objective by, const Judgement& judged) {
+    return by == Objective::kNll ? judged.value + judged.gain : judged.value - judged.gain;
+  }
+
+  // A guard kept out what is better than the best of the others by more than a standard error.
+  void add_better_excluded(const std::vector<Candidate>& all, const Candidate& winner,
+                           std::vector<std::string>& warnings) const {
+    const Candidate* better = nullptr;
+    for (const Candidate& c : all) {
+      if (c.excluded.empty() || !(c.behind < -c.behind_stderr)) continue;
+      if (better == nullptr || c.behind < better->behind) better = &c;
+    }
+    if (better == nullptr) return;
+    warnings.push_back(
+        fmt::format("the best was left out: by the {}, {} is better than what was taken ({:.4g} "
+                    "against {:.4g}), "
+                    "but {}",
+                    describe(options_.objective), title(*better), better->judged[objective()].value,
+                    winner.judged[objective()].value, better->excluded));
   }
 
   Selection leave(Selection result, Verdict verdict, std::string sentence) const {
@@ -265,7 +352,9 @@ class Selector {
   const Evidence& evidence_;
   Folds folds_;
   std::vector<double> target_;
-  std::vector<double> none_, best_;  // losses of the rows
+  std::vector<double> weights_;  // of the classes in the objective
+  RowLosses none_;
+  std::optional<Guards> guards_;
   std::map<std::string, std::vector<LogOffset>> fitted_;
 };
 

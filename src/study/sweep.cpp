@@ -23,6 +23,12 @@ using namespace study;
 // Posteriors are reweighted by exp(delta), so the offsets of one point may not lie further apart.
 constexpr double kLargestSpan = 500;
 
+const std::string kNoIdentity =
+    "strength 0 is the identity, but this method fits a temperature or scales, which are applied "
+    "whole at every other strength; the curve does not go through it, and it was left out "
+    "(--method "
+    "none shows it)";
+
 void validate(const ClassPrior& prior, const SweepOptions& options) {
   if (options.strengths.empty() || options.gammas.empty()) {
     throw_usage("a sweep needs at least one strength and one target");
@@ -220,12 +226,20 @@ Sweep sweep(const ClassPrior& prior, const SweepOptions& options, const Evidence
     correction.strength = 1;
     const Correction full = make_correction(prior, correction, evidence);
     correction::append_new(result.warnings, full.warnings);
+    const bool continuous = same_base(identity, full.offset);
     for (const double strength : options.strengths) {
-      const LogOffset& offset = strength == 0 ? identity : full.offset;
-      pass_of(offset, passes).points.push_back(weighing(result.points.size(), offset, strength));
+      if (strength == 0 && !continuous) {
+        correction::append_new(result.warnings, {kNoIdentity});
+        continue;
+      }
+      pass_of(full.offset, passes)
+          .points.push_back(weighing(result.points.size(), full.offset, strength));
       result.points.push_back(
           {strength, finds_target ? std::nullopt : std::optional(gamma), TableValues{}});
     }
+  }
+  if (result.points.empty()) {
+    throw_usage(fmt::format("{}; give another strength", kNoIdentity));
   }
   for (const Pass& pass : passes) judge(pass, test, options, result);
   return result;

@@ -357,6 +357,26 @@ def test_logits_that_hardly_are_any_are_warned_of(toy, make, words):
         p2p.estimate_prior(make(toy.logits))
 
 
+@pytest.mark.parametrize("options, words", [
+    ({"tau": 2.0}, 'method="p2p" does not look at tau'),
+    ({"method": "none", "target": "empirical"}, 'method="none" does not look at target'),
+    ({"scoring": "accuracy"}, 'scoring, folds and max_group_loss are for method="auto"'),
+    ({"ignore_index": 255}, "ignore_index is a value of labels"),
+])  # fmt: skip
+def test_what_is_given_and_not_looked_at_is_warned_of(prior, options, words):
+    with pytest.warns(p2p.PriorWarning, match=words):
+        p2p.make_correction(prior, **options)
+
+
+def test_held_out_rows_that_are_not_looked_at_are_warned_of(toy, prior):
+    with pytest.warns(p2p.PriorWarning, match='method="p2p" does not look at holdout'):
+        p2p.make_correction(prior, holdout=toy.logits, holdout_labels=toy.labels)
+
+
+def test_a_scoring_is_one_of_four(prior):
+    refused(lambda: p2p.make_correction(prior, scoring="f1"), "'f1'", "'macro-f1'")
+
+
 def test_auto_warns_when_nothing_was_held_out(toy, prior):
     with pytest.warns(p2p.PriorWarning):
         p2p.make_correction(prior, method="auto")

@@ -123,6 +123,21 @@ def test_every_method(command, toy, method):
     np.testing.assert_array_equal(p2p.correct(test, correction), np.load(command.folder / "c.npy"))
 
 
+@pytest.mark.parametrize("scoring", ["accuracy", "balanced-accuracy", "macro-f1"])
+def test_every_objective(command, toy, scoring):
+    prior = p2p.estimate_prior(toy.logits, counts=toy.counts)
+    p2p.save(prior, command.folder / "p.json")
+    report = command(
+        "correct", "z.npy", "--prior", "p.json", "--method", "auto", "--objective", scoring, "--holdout",
+        "z.npy", "--holdout-labels", "y.npy", "-o", "c.npy", "--json", z=toy.logits, y=toy.labels,
+    )  # fmt: skip
+    correction = p2p.make_correction(
+        prior, method="auto", scoring=scoring, holdout=toy.logits, holdout_labels=toy.labels
+    )
+    assert correction.selection == report["selection"]
+    assert correction.selection["objective"] == scoring
+
+
 def test_a_second_model(command, toy):
     rng = np.random.default_rng(1)
     second = rng.normal(size=toy.logits.shape).astype(np.float32)

@@ -283,6 +283,42 @@ TEST(FindCorrections, AMethodWithoutItsInputsGetsTheSentenceAndTheOthersRun) {
   EXPECT_TRUE(corrections[2].correction.has_value());
 }
 
+TEST(FindCorrections, BadDataEndsTheComparison) {
+  StudyData data(50);
+  ScoreSet target = test::scores({1, 2, 3, 4, std::nan("")}, static_cast<std::int64_t>(kClasses),
+                                 DType::kF64, "t");
+  Evidence evidence;
+  evidence.unlabelled.scores = &target;
+  const std::vector<Method> methods{Method::kP2P, Method::kEm};
+  const std::vector<Contender> all = contenders(data.prior, methods, {}, evidence);
+  test::expect_bad_data({"'t'", "row 0", "NaN"}, [&] { find_corrections(all, evidence); });
+}
+
+TEST(FindCorrections, AMethodThatDoesNotConvergeGetsTheSentence) {
+  StudyData data(50);
+  Evidence evidence;
+  evidence.unlabelled = data.rows().rows;
+  CorrectionOptions options;
+  options.max_rounds = 1;
+  const std::vector<Method> methods{Method::kP2P, Method::kEm};
+  const auto corrections =
+      find_corrections(contenders(data.prior, methods, options, evidence), evidence);
+  EXPECT_TRUE(corrections[0].correction.has_value());
+  EXPECT_NE(corrections[1].problem.find("converge"), std::string::npos) << corrections[1].problem;
+}
+
+TEST(UnusedInputs, OfAComparisonAreThoseThatNoMethodLooksAt) {
+  StudyData data(50);
+  Evidence evidence;
+  evidence.holdout = data.rows().rows;
+  evidence.unlabelled = data.rows().rows;
+  const std::vector<Method> p2p{Method::kEmpirical, Method::kP2P};
+  const std::vector<std::string> unused =
+      unused_inputs(contenders(data.prior, p2p, {}, evidence), evidence);
+  ASSERT_EQ(unused.size(), 1U);
+  EXPECT_EQ(unused[0], "no method of the table looks at --unlabelled");
+}
+
 TEST(FindCorrections, AreThoseOfMakeCorrection) {
   StudyData data(50);
   CorrectionOptions options;

@@ -89,7 +89,7 @@ TEST(FoldLosses, AreTheSameForAnyNumberOfThreads) {
   const RowLosses a = fold_losses(rows.evidence(), folds, kOffsets, {});
   const RowLosses b = fold_losses(rows.evidence(), folds, kOffsets, three);
   EXPECT_EQ(a.loss, b.loss);
-  EXPECT_EQ(a.hits, b.hits);
+  EXPECT_EQ(a.predicted, b.predicted);
 }
 
 TEST(WeightedMean, WeighsTheMeansOfTheClasses) {

@@ -86,6 +86,32 @@ TEST(Sweep, ClassesWithoutTrainingImagesStayAsTheyAre) {
   for (const SweepPoint& point : found.points) EXPECT_TRUE(std::isfinite(point.values.nll));
 }
 
+TEST(Sweep, LeavesOutStrengthZeroWhereATemperatureIsFitted) {
+  StudyData data(500);
+  SweepOptions options = grid();
+  options.gammas = {0};
+  options.correction.method = Method::kTemperature;
+  Evidence evidence;
+  evidence.holdout = data.rows().rows;
+  const Sweep found = sweep(*data.prior, options, evidence, data.rows());
+  ASSERT_EQ(found.points.size(), 3U);
+  EXPECT_EQ(found.points.front().strength, 0.5);
+  ASSERT_EQ(found.warnings.size(), 1U);
+  EXPECT_NE(found.warnings[0].find("strength 0 is the identity"), std::string::npos);
+  options.strengths = {0};
+  test::expect_usage({"strength 0 is the identity", "--method none"},
+                     [&] { sweep(*data.prior, options, evidence, data.rows()); });
+}
+
+TEST(Sweep, ACurveIsContinuousWhereItIsDrawn) {
+  StudyData data(500);
+  SweepOptions options = grid();
+  options.strengths = {0, 1e-9};
+  options.gammas = {0};
+  const Sweep found = sweep(*data.prior, options, {}, data.rows());
+  EXPECT_NEAR(found.points[0].values.nll, found.points[1].values.nll, 1e-8);
+}
+
 TEST(Sweep, RefusesTargetsWithoutCounts) {
   StudyData data(50);
   ClassPrior prior = *data.prior;
