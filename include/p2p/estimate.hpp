@@ -47,6 +47,8 @@ struct EstimateOptions {
   std::optional<double> floor;
   std::int64_t part = 1, parts = 1;
   std::optional<std::int64_t> ignore_index;
+  bool labels_are_counts = true;  ///< without `counts`, labels stand for them; else the labels only
+                                  ///< say which rows count
   std::vector<std::int64_t> excluded;
   bool iterate = false;   ///< r by matching: passes until mean softmax(z / T + f) = pi, log r = log
                           ///< pi - f. Needs counts, all parts and scores that can be read again

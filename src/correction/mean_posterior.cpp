@@ -27,6 +27,7 @@ MeanPosterior::MeanPosterior(const EvidenceRows& rows, std::int64_t classes, dou
       classes_(classes),
       temperature_(temperature),
       class_weights_(std::move(class_weights)),
+      used_rows_(rows.scores->rows()),
       threads_(evidence.threads),
       rows_done_(evidence.rows_done) {
   const std::string& name = rows.scores->sources().front()->name();
@@ -43,13 +44,15 @@ MeanPosterior::MeanPosterior(const EvidenceRows& rows, std::int64_t classes, dou
   if (rows.scores->rows() == 0) {
     throw_bad_data(fmt::format("'{}' holds no rows; at least one is needed", name));
   }
-  if (!class_weights_.empty()) demand_same_rows(*rows.scores, *rows.labels);
+  if (rows.labels == nullptr) return;
+  demand_same_rows(*rows.scores, *rows.labels);
+  used_rows_ -= count_labels(*rows.labels, {classes, rows.ignore_index, {}}, threads_).ignored;
 }
 
 std::vector<double> MeanPosterior::operator()(const std::vector<double>& offset) {
   ScoreSet& scores = *rows_.scores;
   const PosteriorModel model{rows_.kind, temperature_, offset, rows_.kind_stated};
-  const PassLabels labels{.source = class_weights_.empty() ? nullptr : rows_.labels,
+  const PassLabels labels{.source = rows_.labels,
                           .rules = {classes_, rows_.ignore_index, {}},
                           .class_weights = class_weights_};
   const PosteriorSum sums =
@@ -70,7 +73,6 @@ double MeanPosterior::log_likelihood(const std::vector<double>& offset,
   ScoreSet& scores = *rows_.scores;
   const ScanOptions scan{threads_, rows_done_};
   const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
-  const bool weighted = !class_weights_.empty();
   const LabelRules rules{classes_, rows_.ignore_index, {}};
   const Affine affine{.temperature = temperature_, .offset = offset};
   struct Worker {
@@ -82,7 +84,7 @@ double MeanPosterior::log_likelihood(const std::vector<double>& offset,
   std::vector<Worker> state;
   for (std::size_t i = 0; i < workers; ++i) {
     state.push_back({PosteriorSteps(classes_, rows_.kind, rows_.kind_stated, affine),
-                     LabelReader(weighted ? rows_.labels : nullptr, rules, class_weights_)});
+                     LabelReader(rows_.labels, rules, class_weights_)});
   }
   scan_blocks(scores, plan_blocks(scores), scan, [&](int worker, const Chunk& chunk) {
     Worker& mine = state[static_cast<std::size_t>(worker)];

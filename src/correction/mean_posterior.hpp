@@ -8,8 +8,8 @@
 namespace p2p::correction {
 
 /// Repeated passes over the same rows, each with another offset. Rows count once, or, when class
-/// weights are given, as often as the weight of their label says; rows without a usable label then
-/// do not count.
+/// weights are given, as often as the weight of their label says. Of labelled rows only those with
+/// a usable label count.
 class MeanPosterior {
  public:
   /// class_weights [C], >= 0, or empty. Error{kBadData}: scores that cannot be read again, another
@@ -26,7 +26,8 @@ class MeanPosterior {
   /// of the rows. ratio [C] >= 0. One pass in f64.
   double log_likelihood(const std::vector<double>& offset, const std::vector<double>& ratio);
 
-  [[nodiscard]] std::int64_t rows() const { return rows_.scores->rows(); }
+  /// Rows that count.
+  [[nodiscard]] std::int64_t rows() const { return used_rows_; }
   [[nodiscard]] DType dtype() const { return rows_.scores->dtype(); }
 
  private:
@@ -34,6 +35,7 @@ class MeanPosterior {
   std::int64_t classes_;
   double temperature_;
   std::vector<double> class_weights_;
+  std::int64_t used_rows_;
   int threads_;
   std::atomic<std::int64_t>* rows_done_;
 };

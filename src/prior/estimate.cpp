@@ -155,11 +155,11 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     demand_same_rows(scores, *labels);
     const LabelCounts found = count_labels(*labels, pass.rules, options.threads);
     result.n_ignored = found.ignored;
-    if (settings.counts.empty()) {
-      settings.counts.assign(found.rows.begin(), found.rows.end());
-    } else {
+    if (!settings.counts.empty()) {
       pass.class_weights = weights_towards(normalised(settings.counts, "counts"), found.rows);
       settings.weighted = true;
+    } else if (options.labels_are_counts) {
+      settings.counts.assign(found.rows.begin(), found.rows.end());
     }
   }
   if (options.iterate && settings.counts.empty()) {

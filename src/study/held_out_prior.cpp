@@ -18,9 +18,8 @@ ClassPrior study::measured_on_holdout(const ClassPrior& prior, const Evidence& e
   options.excluded = prior.settings.excluded;
   options.threads = evidence.threads;
   options.rows_done = evidence.rows_done;
-  // Without counts there is nothing to weigh by, and labels would pass for counts.
-  LabelSource* labels = prior.settings.counts.empty() ? nullptr : rows.labels;
-  ClassPrior measured = estimate_prior(*rows.scores, labels, options).prior;
+  options.labels_are_counts = false;
+  ClassPrior measured = estimate_prior(*rows.scores, rows.labels, options).prior;
   measured.match.reset();
   return measured;
 }
