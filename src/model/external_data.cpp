@@ -1,9 +1,17 @@
 #include "model/external_data.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <map>
+#include <memory>
+#include <system_error>
+#include <utility>
 
 #include "io/file.hpp"
 #include "io/input_record.hpp"
@@ -34,8 +42,47 @@ bool lies_in(const fs::path& file, const fs::path& folder) {
                   io::quote(model), io::quote(location), what));
 }
 
-// Where the model `path`, which need not exist yet, has its data.
-fs::path data_file(const std::string& path, const std::string& location) {
+// A descriptor that is closed with its owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return value_; }
+  void replace(int value) {
+    if (value_ >= 0) ::close(value_);
+    value_ = value;
+  }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+// `relative`, without "..", opened below `folder` from one name to the next, so that no link that
+// is put there meanwhile leads elsewhere; -1 and errno when that cannot be.
+int open_below(const fs::path& folder, const fs::path& relative) {
+  constexpr int kHere = O_CLOEXEC | O_NOFOLLOW;
+  Descriptor at(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (auto name = relative.begin(); at.get() >= 0 && name != relative.end(); ++name) {
+    const bool last = std::next(name) == relative.end();
+    at.replace(::openat(at.get(), name->c_str(),
+                        last ? O_RDONLY | O_NONBLOCK | kHere : O_PATH | O_DIRECTORY | kHere));
+  }
+  return at.release();
+}
+
+// Where the data of the model `path`, which need not exist yet, really are: a folder that they may
+// lie in, and their name in it, free of links.
+struct DataPlace {
+  fs::path folder;
+  fs::path relative;
+};
+
+DataPlace data_place(const std::string& path, const std::string& location) {
   const fs::path relative(location);
   if (location.empty() || relative.is_absolute() || location.find('\\') != std::string::npos) {
     refuse(path, location, "which is no name relative to the model's folder");
@@ -48,11 +95,27 @@ fs::path data_file(const std::string& path, const std::string& location) {
   const fs::path real = fs::canonical(folder / relative, error);
   if (error) refuse(path, location, "which does not exist there");
   // A link may lead into the folder where the model itself really lies, as download caches do.
-  const fs::path real_model = fs::weakly_canonical(path, error);
-  if (!lies_in(real, fs::weakly_canonical(folder)) && !lies_in(real, real_model.parent_path())) {
-    refuse(path, location, "a link that leads out of the model's folder");
+  for (const fs::path& allowed :
+       {fs::weakly_canonical(folder), fs::weakly_canonical(path).parent_path()}) {
+    if (lies_in(real, allowed)) return {allowed, real.lexically_relative(allowed)};
   }
-  return folder / relative;
+  refuse(path, location, "a link that leads out of the model's folder");
+}
+
+// The data of the model `path`. What was opened is what is judged, not its name.
+std::shared_ptr<const io::File> open_data(const std::string& path, const std::string& location) {
+  const DataPlace place = data_place(path, location);
+  Descriptor file(open_below(place.folder, place.relative));
+  struct stat status {};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
+    const std::string why = std::generic_category().message(errno);
+    refuse(path, location, fmt::format("which cannot be opened there ({})", why));
+  }
+  if (!S_ISREG(status.st_mode)) refuse(path, location, "which is no regular file");
+  if (status.st_nlink > 1) {
+    refuse(path, location, "which has several names (hard links), so that it may belong elsewhere");
+  }
+  return io::File::adopt(file.release(), (folder_of(path) / location).string());
 }
 
 // Told by size and digest, of large files by a sample.
@@ -80,7 +143,7 @@ std::map<std::string, std::int64_t> needed_bytes(const OnnxModel& model) {
 
 void check_external_data(const OnnxModel& model) {
   for (const auto& [location, bytes] : needed_bytes(model)) {
-    const auto file = io::File::open(data_file(model.path, location).string());
+    const auto file = open_data(model.path, location);
     if (bytes > file->size()) {
       throw_bad_data(fmt::format(
           "{} keeps weights up to byte {} of {}, which has only {} bytes; copy it again",
@@ -90,7 +153,7 @@ void check_external_data(const OnnxModel& model) {
 }
 
 std::string external_bytes(const OnnxModel& model, const OnnxTensor& tensor, std::int64_t most) {
-  const auto file = io::File::open(data_file(model.path, tensor.location).string());
+  const auto file = open_data(model.path, tensor.location);
   const std::int64_t offset = std::min(tensor.external_offset, file->size());
   const std::int64_t length =
       tensor.external_length >= 0 ? tensor.external_length : file->size() - offset;
@@ -115,7 +178,7 @@ void require_external_data_beside(const OnnxModel& model, const std::string& out
                       io::quote(out), io::quote(model.path)));
     }
     if (fs::exists(there, error)) {
-      static_cast<void>(data_file(out, location));
+      static_cast<void>(data_place(out, location));
       if (same_content(here, there)) continue;
       throw_bad_data(
           fmt::format("{} keeps weights in {}, and the file of that name beside {} holds others; "

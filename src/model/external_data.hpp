@@ -9,8 +9,9 @@ struct OnnxModel;
 struct OnnxTensor;
 
 /// Every file that the model keeps weights in lies in its folder, is there and is long enough.
-/// Error{kBadData} otherwise; absolute names, ".." and links that lead out of the folder are
-/// refused. One look at each file.
+/// Error{kBadData} otherwise; absolute names, "..", links that lead out of the folder and files
+/// with several names (hard links) are refused. What is judged is the opened file. One look at
+/// each.
 void check_external_data(const OnnxModel& model);
 
 /// The bytes of a tensor that lie in another file. Error when there are more than `most`.

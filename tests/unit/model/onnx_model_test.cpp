@@ -1,6 +1,7 @@
 #include "model/onnx_model.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -138,6 +139,34 @@ TEST_F(ExternalData, BehindALinkOutOfTheFolderIsRefused) {
   std::filesystem::create_symlink(elsewhere.path("data.bin"), file.path("data.bin"));
   EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { load_onnx(file.path()); }),
               HasSubstr("a link that leads out"));
+}
+
+TEST_F(ExternalData, WithASecondNameIsRefused) {
+  const ModelFile file(parts("data.bin"));
+  const p2p::test::OutputFolder elsewhere;
+  p2p::test::write_file(elsewhere.path("secret"), test::floats(test::kBias));
+  std::filesystem::create_hard_link(elsewhere.path("secret"), file.path("data.bin"));
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { load_onnx(file.path()); }),
+              HasSubstr("several names (hard links)"));
+}
+
+TEST_F(ExternalData, InAPipeOrAFolderIsRefusedWithoutWaiting) {
+  const ModelFile pipe(parts("data.bin"));
+  ASSERT_EQ(mkfifo(pipe.path("data.bin").c_str(), 0600), 0);
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { load_onnx(pipe.path()); }),
+              HasSubstr("no regular file"));
+  const ModelFile folder(parts("data.bin"));
+  std::filesystem::create_directory(folder.path("data.bin"));
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { load_onnx(folder.path()); }),
+              HasSubstr("no regular file"));
+}
+
+TEST_F(ExternalData, InAFolderOfTheModelIsRead) {
+  const ModelFile file(parts("weights/data.bin"));
+  std::filesystem::create_directory(file.path("weights"));
+  p2p::test::write_file(file.path("weights/data.bin"), test::floats(test::kBias));
+  const OnnxModel model = load_onnx(file.path());
+  EXPECT_EQ(tensor_bytes(model, *model.find_initializer("b")), test::floats(test::kBias));
 }
 
 TEST_F(ExternalData, MayBeALinkBesideALinkToTheModelAsInDownloadCaches) {
