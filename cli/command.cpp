@@ -177,6 +177,15 @@ void note(const OutputOptions& options, const std::string& sentence) {
 
 void warn(const std::string& sentence) { say("p2p: warning: {}\n", sentence); }
 
+void warn_idle(const CLI::App& verb, std::initializer_list<const char*> options,
+               std::string_view why) {
+  for (const char* option : options) {
+    const CLI::Option* given = verb.get_option_no_throw(option);
+    if (given == nullptr || given->count() == 0) continue;
+    warn(fmt::format("{} is not looked at: {}", option, why));
+  }
+}
+
 void note_kind(const OutputOptions& options, const OpenedScores& scores) {
   if (!scores.kind_assumed) return;
   note(options, fmt::format("the scores were taken for {} (say otherwise with --input)",

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -80,6 +81,10 @@ CLI::Option* add_files(CLI::App& verb, const std::string& name, std::vector<std:
 /// Sentences for people, on stderr.
 void note(const OutputOptions& options, const std::string& sentence);
 void warn(const std::string& sentence);
+/// A warning for each of the options that was given, although `why` they mean nothing: "--few is
+/// not looked at: WHY".
+void warn_idle(const CLI::App& verb, std::initializer_list<const char*> options,
+               std::string_view why);
 void note_kind(const OutputOptions& options, const OpenedScores& scores);
 /// One object on stdout.
 void print_json(const report::Json& json);

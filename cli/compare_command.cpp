@@ -144,7 +144,7 @@ void check(const Options& options) {
   }
 }
 
-void run(Options options) {
+void run(Options options, const CLI::App& verb) {
   const std::optional<RunFolder> folder = open_run(options);
   check(options);
   EstimateOptions estimate;
@@ -184,6 +184,9 @@ void run(Options options) {
     comparison = compare(find_corrections(all, opened.evidence()), test.rows(), compare_options);
   }
 
+  if (prior.settings.counts.empty()) {
+    warn_idle(verb, {"--many", "--few"}, "groups are those of training counts, and there are none");
+  }
   note_kind(options.words, test.scores());
   note_holdout(options.words, options.evidence);
   if (!options.second.empty() && std::ranges::find(methods, Method::kGla) == methods.end()) {
@@ -267,7 +270,7 @@ void add_compare(CLI::App& app) {
       "  p2p compare --train {0}:train_logits --counts {0}:counts --test {0}:test_logits "
       "--test-labels {0}:test_labels --methods none,empirical --bootstrap 200 -o table.md",
       kSample));
-  verb->callback([options] { run(*options); });
+  verb->callback([options, verb] { run(*options, *verb); });
 }
 
 }  // namespace p2p::cli

@@ -64,7 +64,7 @@ std::string rounds_of(const ClassPrior& prior) {
   return fmt::format(", matched in {} rounds,", prior.match->changes.size());
 }
 
-void run(Options options) {
+void run(Options options, const CLI::App& verb) {
   const std::optional<RunFolder> folder =
       take_run(options.scores,
                {.rows = options.rows,
@@ -114,6 +114,7 @@ void run(Options options) {
   std::unique_ptr<LabelSource> labels;
   if (!options.labels.empty()) labels = open_labels(options.labels, warn);
 
+  if (!labels) warn_idle(verb, {"--ignore-index"}, "it is a value of --labels, and there are none");
   Estimate result;
   {
     const std::int64_t total = options.iterate ? 0 : scores.set.rows() / estimate.parts;
@@ -194,7 +195,7 @@ void add_estimate(CLI::App& app) {
                   "  p2p estimate {0}:test_logits --labels {0}:test_labels --counts {0}:counts "
                   "--rows holdout -o held-out.json",
                   kSample));
-  verb->callback([options] { run(*options); });
+  verb->callback([options, verb] { run(*options, *verb); });
 }
 
 }  // namespace p2p::cli

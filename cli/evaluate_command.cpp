@@ -23,7 +23,7 @@ struct Options {
   OutputOptions output;
 };
 
-void run(Options options) {
+void run(Options options, const CLI::App& verb) {
   take_run(options.scores, {.labels = &options.labels,
                             .counts = options.prior.empty() ? &options.counts : nullptr});
   EvaluateOptions evaluate;
@@ -47,6 +47,9 @@ void run(Options options) {
   }
   if (!options.counts.empty()) {
     evaluate.counts = read_shares(options.counts, scores.set.classes());
+  }
+  if (evaluate.counts.empty()) {
+    warn_idle(verb, {"--many", "--few"}, "groups are those of training counts, and there are none");
   }
   const auto labels = open_labels(options.labels, warn);
   evaluate.kind = scores.kind;
@@ -103,7 +106,7 @@ void add_evaluate(CLI::App& app) {
                   "  p2p evaluate {0}:test_logits --labels {0}:test_labels --counts {0}:counts\n"
                   "  p2p evaluate {0}:test_logits --labels {0}:test_labels --bootstrap 200 --json",
                   kSample));
-  verb->callback([options] { run(*options); });
+  verb->callback([options, verb] { run(*options, *verb); });
 }
 
 }  // namespace p2p::cli

@@ -79,7 +79,7 @@ void write_scores(const Options& options, const LinearHead& head, RowSink& sink)
           sink);
 }
 
-void run(Options& options) {
+void run(Options& options, const CLI::App& verb) {
   parse_method(options.method, options.training);
   std::vector<std::string> inputs = options.features;
   inputs.insert(inputs.end(), options.labels.begin(), options.labels.end());
@@ -92,6 +92,14 @@ void run(Options& options) {
   refuse_overwriting(options.out, inputs);
   if (!options.scores.empty()) refuse_overwriting(options.scores, inputs);
 
+  const HeadMethod method = options.training.method;
+  if (method == HeadMethod::kTauNorm) {
+    warn_idle(verb, {"--epochs", "--batch", "--lr", "--momentum", "--weight-decay"},
+              "tau-norm trains nothing");
+  }
+  if (method != HeadMethod::kPriorityReweighing) {
+    warn_idle(verb, {"--rounds", "--eta"}, "it is for --method priority-reweighing");
+  }
   std::optional<LinearHead> initial;
   if (!options.head.empty()) initial = read_head(options.head);
   std::vector<std::string> names;
@@ -198,7 +206,7 @@ void add_head(CLI::App& app) {
                   "  p2p head {0}:train_logits --labels {0}:train_labels --method crt --epochs 5 "
                   "-o crt.safetensors --json",
                   kSample));
-  verb->callback([options] { run(*options); });
+  verb->callback([options, verb] { run(*options, *verb); });
 }
 
 }  // namespace p2p::cli

@@ -57,10 +57,15 @@ void open_run(Options& options) {
   if (judged) options.scores = scores;
 }
 
-void run(Options options) {
+void run(Options options, const CLI::App& verb) {
   open_run(options);
   if (options.scores.scores.empty() != options.labels.empty()) {
     throw_usage("inspect needs --scores and --labels together, or neither");
+  }
+  if (options.scores.scores.empty()) {
+    warn_idle(verb,
+              {"--head", "--input", "--classes", "--class-axis", "--ignore-index", "--exclude"},
+              "it says how to read --scores, and there are none");
   }
   const ClassPrior prior = load_prior(options.prior);
   std::optional<Balance> balance;
@@ -93,7 +98,7 @@ void add_inspect(CLI::App& app) {
                   "inspect prior.json\n"
                   "  p2p inspect prior.json --scores {0}:test_logits --labels {0}:test_labels",
                   kSample));
-  verb->callback([options] { run(*options); });
+  verb->callback([options, verb] { run(*options, *verb); });
 }
 
 }  // namespace p2p::cli

@@ -80,7 +80,7 @@ std::vector<double> spread(int targets) {
   return gammas;
 }
 
-void run(Options options) {
+void run(Options options, const CLI::App& verb) {
   const std::optional<RunFolder> folder =
       take_run(options.scores, {.labels = &options.labels, .prior = &options.prior});
   std::vector<std::string> inputs = input_files(options.evidence, options.correction);
@@ -118,6 +118,9 @@ void run(Options options) {
     result = sweep(prior, sweep_options, opened.evidence(), test.rows());
   }
 
+  if (prior.settings.counts.empty()) {
+    warn_idle(verb, {"--many", "--few"}, "groups are those of training counts, and there are none");
+  }
   note_kind(options.words, test.scores());
   note_holdout(options.words, options.evidence);
   for (const std::string& warning : result.warnings) warn(warning);
@@ -191,7 +194,7 @@ void add_sweep(CLI::App& app) {
       "  p2p sweep {0}:test_logits --labels {0}:test_labels --prior prior.json --method empirical "
       "--strengths 0,0.5,1 --targets 2",
       kSample));
-  verb->callback([options] { run(*options); });
+  verb->callback([options, verb] { run(*options, *verb); });
 }
 
 }  // namespace p2p::cli

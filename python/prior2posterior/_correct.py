@@ -332,6 +332,8 @@ def correct(
     if evidence:
         evidence = {**evidence, "input": input, "class_axis": class_axis, "threads": count}
     correction = correction_of(prior, target, method, strength, evidence)
+    if second is not None and correction.second_temperature is None:
+        warn(f"method='{correction.method}' does not look at second")
     if is_blocks(scores):
         if out is not None or second is not None:
             raise Error("out and second do not go with blocks of scores; correct each block")

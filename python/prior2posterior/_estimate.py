@@ -469,6 +469,10 @@ def estimate_prior(
         "exclude": exclude,
         "threads": threads,
     }
+    if labels is None and ignore_index is not None:
+        warn("ignore_index is a value of labels, and there are none")
+    if not iterate and (max_rounds, allow_unconverged) != (1000, False):
+        warn("max_rounds and allow_unconverged are not looked at without iterate=True")
     if is_blocks(scores):
         if iterate:
             raise Error("iterate reads the scores again and again; pass one array")

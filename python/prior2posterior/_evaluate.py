@@ -85,6 +85,8 @@ def evaluate(
         if counts.counts is None:
             raise Error("counts is a prior that holds no training counts; estimate it with counts")
         counts = counts.counts
+    if counts is None and (many, few) != (100, 20):
+        warn("many and few are not looked at: groups are those of counts, and there are none")
     names = agree(
         ("classes", names_of(classes)),
         ("the columns of 'scores'", first.names),
@@ -159,6 +161,11 @@ def inspect(
     seed = integer(seed, "seed", 0)
     ignore_index = maybe_integer(ignore_index, "ignore_index")
     if scores is None:
+        if input != "auto" or ignore_index is not None or class_axis is not None:
+            warn(
+                "input, ignore_index and class_axis say how to read scores and labels, and there "
+                "are none"
+            )
         return _core.inspect(prior, None, None, input, ignore_index, seed, count)
     core, first = core_scores(scores, class_axis)
     names = agree(("the prior", prior.classes), ("the columns of 'scores'", first.names))

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from harness import COMMAND, SAMPLE, SOURCE, attempt, p2p, refuse
+from harness import COMMAND, SAMPLE, SOURCE, attempt, estimate, p2p, refuse
 
 VERBS = ["estimate", "merge", "inspect", "correct", "evaluate", "compare", "sweep", "track"]
 
@@ -224,3 +224,26 @@ def test_no_absolute_path_gets_into_a_prior(toy):
         cwd=toy.folder)  # fmt: skip
     text = (toy.folder / "x.json").read_text()
     assert str(toy.folder) not in text and str(SOURCE) not in text
+
+
+IDLE = {
+    "--many": (["evaluate", "logits.npy", "--labels", "labels.npy", "--many", "50"], "training counts"),
+    "--ignore-index": (["estimate", "logits.npy", "-o", "x.json", "--ignore-index", "9"], "labels"),
+    "--input": (["inspect", "prior.json", "--input", "logits"], "--scores"),
+    "--few": (["sweep", "logits.npy", "--labels", "labels.npy", "--prior", "none.json", "--few", "5"],
+              "training counts"),
+    "--rounds": (["head", "logits.npy", "--labels", "labels.npy", "-o", "x.safetensors", "--rounds", "3",
+                  "--epochs", "1"], "priority-reweighing"),
+    "--second": (["correct", "logits.npy", "--prior", "prior.json", "-o", "x.npy", "--second",
+                  "logits.npy"], "--method p2p"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", IDLE)
+def test_an_option_that_means_nothing_here_is_said(toy, prior, option):
+    estimate("logits.npy", output="none.json", cwd=toy.folder)  # a prior without counts
+    args, why = IDLE[option]
+    outcome = attempt(*args, cwd=toy.folder)
+    assert outcome.code == 0, outcome
+    said = [line for line in outcome.err.splitlines() if "warning" in line and option in line]
+    assert len(said) == 1 and why in said[0], outcome

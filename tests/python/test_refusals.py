@@ -368,6 +368,18 @@ def test_what_is_given_and_not_looked_at_is_warned_of(prior, options, words):
         p2p.make_correction(prior, **options)
 
 
+@pytest.mark.parametrize("call, words", [
+    (lambda toy, p: p2p.correct(toy.logits, p, second=toy.logits), "does not look at second"),
+    (lambda toy, p: p2p.estimate_prior(toy.logits, ignore_index=9), "ignore_index"),
+    (lambda toy, p: p2p.estimate_prior(toy.logits, max_rounds=9), "without iterate=True"),
+    (lambda toy, p: p2p.evaluate(toy.logits, toy.labels, few=9), "many and few are not looked at"),
+    (lambda toy, p: p2p.inspect(p, input="logits"), "there are none"),
+])  # fmt: skip
+def test_an_argument_that_means_nothing_here_is_warned_of(toy, prior, call, words):
+    with pytest.warns(p2p.PriorWarning, match=words):
+        call(toy, prior)
+
+
 def test_held_out_rows_that_are_not_looked_at_are_warned_of(toy, prior):
     with pytest.warns(p2p.PriorWarning, match='method="p2p" does not look at holdout'):
         p2p.make_correction(prior, holdout=toy.logits, holdout_labels=toy.labels)

@@ -221,6 +221,32 @@ TEST(Select, ACandidateThatDoesNotConvergeIsOut) {
   EXPECT_EQ(selection.verdict, Verdict::kCorrect);
 }
 
+TEST(Select, TheFitOnAllRowsHasToConvergeAsThoseOfTheFoldsDid) {
+  const Setting setting;
+  SelectOptions options;
+  options.choose_method = false;
+  options.choose_strength = true;
+  options.group_loss = 1;
+  options.folds = 2;
+  options.correction.method = Method::kBias;
+  int chosen = 0;
+  for (options.correction.max_rounds = 4; options.correction.max_rounds < 30;
+       ++options.correction.max_rounds) {
+    bool converges = true;
+    try {
+      static_cast<void>(make_correction(setting.prior, options.correction, setting.labelled()));
+    } catch (const Error&) {
+      converges = false;
+    }
+    const Selection selection = select_correction(setting.prior, options, setting.labelled());
+    if (!converges) {
+      EXPECT_EQ(selection.verdict, Verdict::kLeaveAlone) << selection.sentence;
+    }
+    chosen += selection.verdict == Verdict::kCorrect ? 1 : 0;
+  }
+  EXPECT_GT(chosen, 0);
+}
+
 // Rows whose mean loss falls under delta = (1/2, -1/2) although class 1 is then never recognised.
 // Class 0 leads by 0.1 in 90 % of its rows and is 10 behind in the others; class 1 leads by 0.9.
 struct Traded {
