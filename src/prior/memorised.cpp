@@ -15,6 +15,8 @@ namespace p2p {
 namespace {
 
 constexpr std::int64_t kSampleBytes = 8 << 20;
+// Share of training rows with a posterior of exactly 0. Measured: forests 0.2 to 1; networks 0.
+constexpr double kManyZeros = 0.1;
 
 bool of_training_rows(const ClassPrior& prior) {
   return prior.settings.rows != "holdout" && !prior.settings.weighted;
@@ -67,7 +69,7 @@ std::string memorised_warning(const ClassPrior& prior, ScoreSet& scores) {
         mean_certainty(prior), kMemorised);
   } else if (of_training_rows(prior)) {
     const double share = share_with_zeros(prior, scores);
-    if (share <= 0.5) return "";
+    if (share <= kManyZeros) return "";
     sign = fmt::format(
         "{:.0f} % of the rows hold a posterior of exactly 0, as forests and other models that "
         "memorise give on rows they were trained on",

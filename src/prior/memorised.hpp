@@ -14,10 +14,10 @@ double mean_certainty(const ClassPrior& prior);
 /// rows; never where rows were weighted.
 bool is_memorised(const ClassPrior& prior);
 
-/// The sentence for a prior of memorised rows, else for scores of which most rows hold a posterior
-/// of exactly 0, as forests give on rows that they were trained on; empty when neither. Looks at
-/// the first block of sources that can be rewound, 8 MiB at most, and not at float16, where small
-/// posteriors are 0.
+/// The sentence for a prior of memorised rows, else for scores of which more than a tenth of the
+/// rows hold a posterior of exactly 0, as forests give on rows that they were trained on; empty
+/// when neither. Looks at the first block of sources that can be rewound, 8 MiB at most, and not at
+/// float16, where small posteriors are 0.
 std::string memorised_warning(const ClassPrior& prior, ScoreSet& scores);
 
 }  // namespace p2p

@@ -357,7 +357,7 @@ def test_logits_that_hardly_are_any_are_warned_of(toy, make, words):
         p2p.estimate_prior(make(toy.logits))
 
 
-@pytest.mark.parametrize("options, words", [
+@pytest.mark.parametrize(("options", "words"), [
     ({"tau": 2.0}, 'method="p2p" does not look at tau'),
     ({"method": "none", "target": "empirical"}, 'method="none" does not look at target'),
     ({"scoring": "accuracy"}, 'scoring, folds and max_group_loss are for method="auto"'),
@@ -368,7 +368,7 @@ def test_what_is_given_and_not_looked_at_is_warned_of(prior, options, words):
         p2p.make_correction(prior, **options)
 
 
-@pytest.mark.parametrize("call, words", [
+@pytest.mark.parametrize(("call", "words"), [
     (lambda toy, p: p2p.correct(toy.logits, p, second=toy.logits), "does not look at second"),
     (lambda toy, p: p2p.estimate_prior(toy.logits, ignore_index=9), "ignore_index"),
     (lambda toy, p: p2p.estimate_prior(toy.logits, max_rounds=9), "without iterate=True"),

@@ -128,8 +128,9 @@ def test_every_objective(command, toy, scoring):
     prior = p2p.estimate_prior(toy.logits, counts=toy.counts)
     p2p.save(prior, command.folder / "p.json")
     report = command(
-        "correct", "z.npy", "--prior", "p.json", "--method", "auto", "--objective", scoring, "--holdout",
-        "z.npy", "--holdout-labels", "y.npy", "-o", "c.npy", "--json", z=toy.logits, y=toy.labels,
+        "correct", "z.npy", "--prior", "p.json", "--method", "auto", "--objective", scoring,
+        "--holdout", "z.npy", "--holdout-labels", "y.npy", "-o", "c.npy", "--json",
+        z=toy.logits, y=toy.labels,
     )  # fmt: skip
     correction = p2p.make_correction(
         prior, method="auto", scoring=scoring, holdout=toy.logits, holdout_labels=toy.labels
