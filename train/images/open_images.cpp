@@ -10,6 +10,7 @@
 #include "images/pixel_set.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
+#include "p2p/open.hpp"
 
 namespace p2p::images {
 namespace {
