@@ -99,7 +99,8 @@ std::string mismatch_warning(const ClassPrior& prior);
 
 /// The prior file (docs/formats/prior.md): JSON, 17 significant digits, same prior same bytes.
 std::string write_prior(const ClassPrior& prior);
-/// Error{kBadData} naming what is wrong; `name` is used in messages.
+/// Error{kBadData} naming what is wrong, also a number that is not what the sums of the file give;
+/// `name` is used in messages. O(C).
 ClassPrior parse_prior(const std::string& text, const std::string& name);
 
 /// n / sum(n). Error: negative, not finite, or all zero; `name` is used in messages.

@@ -261,6 +261,37 @@ PriorMatch parse_match(const Reader& file, const std::string& name, const ClassP
   return match;
 }
 
+// What a file says beside its sums is derived from them, so it has to agree with them.
+void demand_derived(const Reader& reader, const std::string& name, const ClassPrior& prior) {
+  constexpr double kTolerance = 1e-9;
+  ClassPrior derived;
+  try {
+    derived = finish_prior(prior.settings, PosteriorSum::load(prior.sums), prior.inputs);
+  } catch (const Error& error) {
+    throw_bad_data(fmt::format("'{}' is not a usable prior file: {}", name, error.what()));
+  }
+  const auto demand = [&](const char* key, const std::vector<double>& said,
+                          const std::vector<double>& found) {
+    for (std::size_t c = 0; c < said.size(); ++c) {
+      if (std::isnan(said[c]) == std::isnan(found[c]) &&
+          !(std::abs(said[c] - found[c]) > kTolerance * found[c])) {
+        continue;
+      }
+      reader.fail(key, fmt::format("what its sums give, {} in class {} and not {}",
+                                   number(found[c]), c, number(said[c])));
+    }
+  };
+  demand("effective", prior.effective, derived.effective);
+  demand("log_q_stderr", prior.log_q_stderr, derived.log_q_stderr);
+  if (!prior.match) demand("residual", prior.residual, derived.residual);
+  if (prior.floored != derived.floored) {
+    reader.fail("floored", fmt::format("what its sums give, {}", array(derived.floored)));
+  }
+  if (prior.uncovered != derived.uncovered) {
+    reader.fail("uncovered", fmt::format("what its sums give, {}", array(derived.uncovered)));
+  }
+}
+
 }  // namespace
 
 std::string write_prior(const ClassPrior& prior) {
@@ -385,6 +416,7 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
     }
   }
   if (version >= kMatchVersion) prior.match = parse_match(reader, name, prior);
+  demand_derived(reader, name, prior);
   return prior;
 }
 

@@ -110,7 +110,8 @@ Loss parse_loss(const std::string& text, const std::vector<std::int64_t>& counts
     const std::vector<double> numbers = parse_numbers(text, {0.15, 1.25});
     const auto most = static_cast<double>(*std::ranges::max_element(counts));
     loss.scale = map(counts, [&](double n) { return std::pow(n / most, numbers[0]); });
-    loss.offset = log_prior(numbers[1]);
+    loss.offset = loss.training_offset = log_prior(numbers[1]);
+    loss.trained_with = "offset";
   } else if (name == "focal") {
     loss.kind = Loss::Kind::kFocal;
     loss.gamma = parse_numbers(text, {2.0})[0];

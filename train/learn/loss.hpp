@@ -33,7 +33,9 @@ struct Loss {
   std::vector<double> weights;      ///< of the rows' classes, [C], or empty: 1
   double weights_from = 0;          ///< share of the epochs from which on `weights` count
   std::string trained_with = "ce";  ///< for p2p estimate --trained-with, where it has a name
-  /// b, [C]: softmax(z + b) models the posterior under the prior of the training rows.
+  /// b, [C]: softmax(z + b) models the posterior under the prior of the training rows. Of vs the
+  /// additive part: exact for gamma 0, else scores of class c stay divided by (n_c / max n)^gamma.
+  /// Of ldam and focal 0: at their optimum softmax(z) is not quite the posterior.
   std::vector<double> training_offset;
 };
 

@@ -272,10 +272,27 @@ TEST(PriorFile, IsOfVersion2OnlyWithAMatch) {
   EXPECT_EQ(Json::parse(write_prior(rich_prior()))["version"], 1);
 }
 
-TEST(PriorFile, OfVersion1HasNoMatch) {
+TEST(PriorFile, OfVersion1HasNoMatchThatItsResidualCouldComeFrom) {
   Json json = Json::parse(write_prior(matched_prior()));
   json["version"] = 1;
-  EXPECT_FALSE(parse_prior(json.dump(), "p").match.has_value());
+  expect_refused(json, {"prior.json", "residual", "what its sums give"});
+}
+
+TEST(PriorFile, RefusesWhatContradictsItsSums) {
+  const Json json = rich_json();
+  for (const char* key : {"effective", "residual", "log_q_stderr"}) {
+    Json swapped = json;  // still a distribution
+    std::swap(swapped[key][0], swapped[key][1]);
+    expect_refused(swapped, {"prior.json", key, "what its sums give", "class 0"});
+  }
+  for (const char* key : {"floored", "uncovered"}) {
+    Json other = json;
+    other[key] = json[key].empty() ? Json::array({1}) : Json::array();
+    expect_refused(other, {"prior.json", key, "what its sums give"});
+  }
+  Json sums = json;
+  std::swap(sums["sums"]["posterior"][0], sums["sums"]["posterior"][1]);
+  expect_refused(sums, {"prior.json", "effective", "what its sums give"});
 }
 
 TEST(PriorFile, RefusesEveryMissingKeyOfAMatch) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/expect_error.hpp"
@@ -203,7 +204,7 @@ TEST(Loss, StaysFiniteWhereTheModelIsSure) {
 }
 
 TEST(TrainingOffset, IsZeroWhereTheScoresModelTheTrainingPrior) {
-  for (const char* text : {"ce", "focal", "vs", "ldam"}) {
+  for (const char* text : {"ce", "focal", "ldam"}) {
     EXPECT_THAT(parse_loss(text, kCounts).training_offset, ElementsAre(0, 0, 0, 0)) << text;
   }
 }
@@ -212,6 +213,16 @@ TEST(TrainingOffset, OfTheLogitAdjustedLossIsTauLogPrior) {
   EXPECT_THAT(parse_loss("la:0.5", kCounts).training_offset,
               Pointwise(DoubleNear(1e-12),
                         changed([](std::size_t c) { return 0.5 * std::log(count(c) / kAll); })));
+}
+
+TEST(TrainingOffset, OfTheVsLossIsItsAdditivePart) {
+  for (const auto& [text, tau] : {std::pair{"vs", 1.25}, {"vs:0:1", 1.0}, {"vs:0.3:0", 0.0}}) {
+    EXPECT_THAT(parse_loss(text, kCounts).training_offset,
+                Pointwise(DoubleNear(1e-12), changed([tau = tau](std::size_t c) {
+                            return tau * std::log(count(c) / kAll);
+                          })))
+        << text;
+  }
 }
 
 TEST(TrainingOffset, OfBalancedSoftmaxIsLogCount) {
@@ -234,11 +245,11 @@ TEST(TrainingOffset, OfWeightedLossesIsMinusLogWeightOfTheLastStage) {
 
 TEST(TrainedWith, IsTheWordThatEstimateKnowsForTheOffset) {
   const auto word = [](const char* text) { return parse_loss(text, kCounts).trained_with; };
-  for (const char* text : {"ce", "focal", "vs", "ldam"}) EXPECT_EQ(word(text), "ce") << text;
+  for (const char* text : {"ce", "focal", "ldam"}) EXPECT_EQ(word(text), "ce") << text;
   EXPECT_EQ(word("la"), "la:1");
   EXPECT_EQ(word("la:0.5"), "la:0.5");
   EXPECT_EQ(word("balanced-softmax"), "balanced-softmax");
-  for (const char* text : {"cb", "ldam-drw"}) EXPECT_EQ(word(text), "offset") << text;
+  for (const char* text : {"cb", "ldam-drw", "vs"}) EXPECT_EQ(word(text), "offset") << text;
 }
 
 TEST(ParseLoss, AsksForACosineHeadWhereThereAreMargins) {
