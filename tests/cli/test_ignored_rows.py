@@ -65,4 +65,5 @@ def test_a_choice_is_not_swayed_by_them(rows, choice, prior):
     assert len(pairs) > 2
     for with_them, without in pairs:
         assert with_them["method"] == without["method"]
-        assert with_them["loss"] == pytest.approx(without["loss"], abs=1e-6)
+        for objective, judged in without["objectives"].items():
+            assert with_them["objectives"][objective] == pytest.approx(judged, abs=1e-6), objective
