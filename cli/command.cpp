@@ -96,6 +96,17 @@ void add_reading_options(CLI::App& verb, ScoreOptions& options) {
   verb.add_option("--exclude", options.exclude,
                   "classes (names or numbers) to leave as they are: background")
       ->type_name("CLASS");
+  add_skip_columns(verb, options.skip_columns);
+}
+
+void add_skip_columns(CLI::App& verb, std::vector<std::string>& columns) {
+  verb.add_option("--skip-columns", columns,
+                  "columns of .csv and .tsv files to leave out, by name or position from 1, "
+                  "separated by commas: ids, labels; none: every column is a class")
+      ->type_name("COLUMN")
+      ->delimiter(',')
+      ->expected(1)
+      ->take_all();
 }
 
 std::vector<std::string> score_files(const ScoreOptions& options) {
@@ -105,8 +116,11 @@ std::vector<std::string> score_files(const ScoreOptions& options) {
 }
 
 OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
-  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis, .warn = warn});
   const bool features = !options.head.empty();
+  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis,
+                                                .warn = warn,
+                                                .skip_columns = options.skip_columns,
+                                                .features = features});
   OpenedScores opened{.set = features ? head_scores(std::move(files), std::make_shared<LinearHead>(
                                                                           read_head(options.head)))
                                       : std::move(files),
@@ -144,8 +158,17 @@ ClassPrior load_prior(const std::string& path) {
   return parse_prior(read_text(path, kLargestPriorFile), path);
 }
 
-std::vector<double> read_per_class(const std::string& spec, std::int64_t classes) {
-  std::vector<double> values = read_vector(spec);
+std::unique_ptr<LabelSource> open_labels_of(const OpenedScores& scores,
+                                            const std::vector<std::string>& files,
+                                            const ScoreOptions& reading) {
+  return open_labels(
+      files, warn,
+      {.classes = scores.classes, .scores = &scores.set, .ignore_index = reading.ignore_index});
+}
+
+std::vector<double> read_per_class(const std::string& spec, std::int64_t classes,
+                                   const std::vector<std::string>& names) {
+  std::vector<double> values = read_vector(spec, names);
   if (static_cast<std::int64_t>(values.size()) != classes) {
     throw_bad_data(fmt::format("'{}' holds {} values for {} classes; give one value per class",
                                spec, values.size(), classes));
@@ -153,8 +176,9 @@ std::vector<double> read_per_class(const std::string& spec, std::int64_t classes
   return values;
 }
 
-std::vector<double> read_shares(const std::string& spec, std::int64_t classes) {
-  std::vector<double> values = read_per_class(spec, classes);
+std::vector<double> read_shares(const std::string& spec, std::int64_t classes,
+                                const std::vector<std::string>& names) {
+  std::vector<double> values = read_per_class(spec, classes, names);
   static_cast<void>(normalised(values, "'" + spec + "'"));
   return values;
 }

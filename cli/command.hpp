@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "p2p/class_names.hpp"
 #include "p2p/class_prior.hpp"
+#include "p2p/label_source.hpp"
 #include "p2p/row_source.hpp"
 #include "p2p/types.hpp"
 #include "report/json.hpp"
@@ -32,6 +34,7 @@ struct ScoreOptions {
   std::optional<std::int64_t> ignore_index;
   std::optional<int> class_axis;
   std::vector<std::string> exclude;
+  std::vector<std::string> skip_columns;
 };
 
 /// The sample of the repository, for the examples in --help.
@@ -40,6 +43,7 @@ inline constexpr const char* kSample = "data/cifar10-lt100-resnet20-ce-mixup.npz
 inline constexpr const char* kSampleModel = "data/stand-in-head.onnx";
 
 void add_output_options(CLI::App& verb, OutputOptions& options);
+void add_skip_columns(CLI::App& verb, std::vector<std::string>& columns);
 /// `positional`: SCORES... are the arguments of the verb, and a run of p2p train among them frees
 /// the other options from being required; else they come by --scores.
 void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
@@ -66,10 +70,18 @@ OpenedScores open(const ScoreOptions& options, const NamedClasses& known = {});
 
 ClassPrior load_prior(const std::string& path);
 
-/// One value per class from a file; Error naming the file when there are more or fewer.
-std::vector<double> read_per_class(const std::string& spec, std::int64_t classes);
+/// The labels of these rows.
+std::unique_ptr<LabelSource> open_labels_of(const OpenedScores& scores,
+                                            const std::vector<std::string>& files,
+                                            const ScoreOptions& reading);
+
+/// One value per class from a file, by `names` where it has some; Error naming the file when there
+/// are more or fewer.
+std::vector<double> read_per_class(const std::string& spec, std::int64_t classes,
+                                   const std::vector<std::string>& names);
 /// The same for counts or probabilities: not negative, not all zero.
-std::vector<double> read_shares(const std::string& spec, std::int64_t classes);
+std::vector<double> read_shares(const std::string& spec, std::int64_t classes,
+                                const std::vector<std::string>& names);
 
 /// The number that the whole text is, or nothing.
 std::optional<double> parse_number(std::string_view text);

@@ -77,9 +77,11 @@ Measured measure_prior(const Options& options, const std::optional<RunFolder>& f
   }
   estimate.kind = scores.kind;
   estimate.kind_stated = !scores.kind_assumed;
-  if (!options.counts.empty()) estimate.counts = read_shares(options.counts, scores.set.classes());
+  if (!options.counts.empty())
+    estimate.counts = read_shares(options.counts, scores.set.classes(), scores.classes);
   if (!training_values.empty()) {
-    estimate.training.values = read_per_class(training_values, scores.set.classes());
+    estimate.training.values =
+        read_per_class(training_values, scores.set.classes(), scores.classes);
     estimate.training.file = training_values;
   }
   if (folder && !options.trained_with) estimate.training = folder->training(estimate.counts);
@@ -88,7 +90,8 @@ Measured measure_prior(const Options& options, const std::optional<RunFolder>& f
   estimate.excluded = scores.excluded;
   estimate.threads = options.words.threads;
   std::unique_ptr<LabelSource> labels;
-  if (!options.train_labels.empty()) labels = open_labels(options.train_labels, warn);
+  if (!options.train_labels.empty())
+    labels = open_labels_of(scores, options.train_labels, options.reading);
   const auto start = std::chrono::steady_clock::now();
   Progress progress("estimate", scores.set.rows(), !options.words.quiet);
   estimate.rows_done = progress.rows_done();

@@ -171,7 +171,7 @@ CorrectionOptions method_options(const CorrectionArguments& arguments, const Cla
     }
     options.target = prior.empirical;
   } else if (arguments.target != "uniform") {
-    options.target = read_shares(arguments.target, prior.n_classes());
+    options.target = read_shares(arguments.target, prior.n_classes(), prior.settings.classes);
   }
   return options;
 }
@@ -248,7 +248,7 @@ OpenedEvidence::OpenedEvidence(const EvidenceArguments& arguments, const ScoreOp
   if (arguments.holdout.empty()) {
     throw_usage("--holdout-labels need the scores of the same rows (--holdout)");
   }
-  labels_ = open_labels(arguments.holdout_labels, warn);
+  labels_ = open_labels_of(*scores_.front(), arguments.holdout_labels, like);
   evidence_.holdout.labels = labels_.get();
   evidence_.holdout.ignore_index = like.ignore_index;
 }

@@ -93,10 +93,11 @@ void run(Options options, const CLI::App& verb) {
   estimate.kind = scores.kind;
   estimate.kind_stated = !scores.kind_assumed;
   if (!options.counts.empty()) {
-    estimate.counts = read_shares(options.counts, scores.set.classes());
+    estimate.counts = read_shares(options.counts, scores.set.classes(), scores.classes);
   }
   if (!training_values.empty()) {
-    estimate.training.values = read_per_class(training_values, scores.set.classes());
+    estimate.training.values =
+        read_per_class(training_values, scores.set.classes(), scores.classes);
     estimate.training.file = training_values;
   }
   if (folder && !options.trained_with) estimate.training = folder->training(estimate.counts);
@@ -112,7 +113,7 @@ void run(Options options, const CLI::App& verb) {
   estimate.allow_unconverged = options.allow_unconverged;
   estimate.threads = options.output.threads;
   std::unique_ptr<LabelSource> labels;
-  if (!options.labels.empty()) labels = open_labels(options.labels, warn);
+  if (!options.labels.empty()) labels = open_labels_of(scores, options.labels, options.scores);
 
   if (!labels) warn_idle(verb, {"--ignore-index"}, "it is a value of --labels, and there are none");
   Estimate result;

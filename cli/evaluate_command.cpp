@@ -46,12 +46,12 @@ void run(Options options, const CLI::App& verb) {
         options.prior, evaluate.counts.size(), scores.set.classes()));
   }
   if (!options.counts.empty()) {
-    evaluate.counts = read_shares(options.counts, scores.set.classes());
+    evaluate.counts = read_shares(options.counts, scores.set.classes(), scores.classes);
   }
   if (evaluate.counts.empty()) {
     warn_idle(verb, {"--many", "--few"}, "groups are those of training counts, and there are none");
   }
-  const auto labels = open_labels(options.labels, warn);
+  const auto labels = open_labels_of(scores, options.labels, options.scores);
   evaluate.kind = scores.kind;
   evaluate.kind_stated = !scores.kind_assumed;
   evaluate.many = options.many;

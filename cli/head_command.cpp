@@ -25,6 +25,7 @@ struct Options {
   std::string out;
   std::string scores;
   std::string classes;
+  std::vector<std::string> skip_columns;
   HeadOptions training;
   OutputOptions words;
 };
@@ -69,9 +70,13 @@ std::int64_t count_classes(const std::optional<LinearHead>& head,
   return largest + 1;
 }
 
+ScoreSet open_features(const Options& options) {
+  return open_scores(options.features,
+                     {.warn = warn, .skip_columns = options.skip_columns, .features = true});
+}
+
 void write_scores(const Options& options, const LinearHead& head, RowSink& sink) {
-  ScoreSet set = head_scores(open_scores(options.features, {.warn = warn}),
-                             std::make_shared<LinearHead>(head));
+  ScoreSet set = head_scores(open_features(options), std::make_shared<LinearHead>(head));
   ApplyOptions apply;
   apply.kind_stated = true;
   apply.threads = options.words.threads;
@@ -104,8 +109,9 @@ void run(Options& options, const CLI::App& verb) {
   if (!options.head.empty()) initial = read_head(options.head);
   std::vector<std::string> names;
   if (!options.classes.empty()) names = read_class_names(options.classes);
-  ScoreSet features = open_scores(options.features, {.warn = warn});
-  const auto labels = open_labels(options.labels, warn);
+  ScoreSet features = open_features(options);
+  const auto labels = open_labels(
+      options.labels, warn, {.classes = names, .ignore_index = options.training.ignore_index});
   const std::int64_t classes =
       count_classes(initial, names, *labels, options.training.ignore_index);
   options.training.seed = options.words.seed;
@@ -173,6 +179,7 @@ void add_head(CLI::App& app) {
   verb->add_option("--scores", options->scores, "write the logits of FEATURES as well")
       ->type_name("OUT");
   verb->add_option("--classes", options->classes, "class names, one a line")->type_name("FILE");
+  add_skip_columns(*verb, options->skip_columns);
   verb->add_option("--ignore-index", options->training.ignore_index,
                    "label value of rows to leave out")
       ->type_name("I");

@@ -28,7 +28,7 @@ Balance measure_balance(const Options& options, const ClassPrior& prior) {
         "'{}' is a prior of {} classes, but the scores have {}; use a prior of the same model",
         options.prior, prior.n_classes(), scores.set.classes()));
   }
-  const auto labels = open_labels(options.labels, warn);
+  const auto labels = open_labels_of(scores, options.labels, options.scores);
   note_kind(options.output, scores);
   if (prior.settings.counts.empty()) return judge_balance(std::nullopt);
   EvaluateOptions evaluate;

@@ -22,7 +22,7 @@ OpenedTestRows::OpenedTestRows(const ScoreOptions& like, const std::vector<std::
                                const std::vector<std::string>& second, const ClassPrior& prior,
                                const std::string& prior_name, const GroupArguments& groups)
     : scores_(open(like, {prior_name, prior.settings.classes})),
-      labels_(open_labels(labels, warn)) {
+      labels_(open_labels_of(scores_, labels, like)) {
   if (!scores_.excluded.empty() && scores_.excluded != prior.settings.excluded) {
     throw_usage(
         "--exclude differs from what the prior was estimated with; give it to p2p estimate");

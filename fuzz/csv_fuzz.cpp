@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const fuzz::MemoryFile memory(bytes, size);
   try {
     const auto source =
-        io::make_csv_source({memory.path(), std::nullopt, memory.path()}, std::nullopt);
+        io::make_csv_source({memory.path(), std::nullopt, memory.path()}, OpenOptions());
     fuzz::require(source->rows() >= 1 && source->classes() >= 2);
     const std::size_t names = source->class_names().size();
     fuzz::require(names == 0 || static_cast<std::int64_t>(names) == source->classes());

@@ -27,6 +27,11 @@ struct OpenOptions {
   /// uses the last.
   std::optional<int> class_axis = {};
   Warn warn = {};
+  /// Columns of .csv and .tsv files that are no classes: an integer is a position from 1, anything
+  /// else a name in the header. "none" alone: every column is a class, whatever it looks like.
+  std::vector<std::string> skip_columns = {};
+  /// Columns are features, not classes: a first or last one may hold integers.
+  bool features = false;
 };
 
 /// Whether a path ends in `ending` (".npy"), in capitals or not. Every ending is looked at so.
@@ -34,23 +39,37 @@ struct OpenOptions {
 
 /// Score files as one data set, in the order given: .npy (f2 f4 f8, versions 1-3, C and Fortran
 /// order, both byte orders), .npz (stored, deflated, zip64), .safetensors (F16 BF16 F32 F64),
-/// .csv/.tsv (with or without header),
+/// .csv/.tsv (with or without header; a column that holds no scores is an Error unless skipped),
 /// "-" (.npy on standard input), a directory or @list.txt of such files (directory: in the order of
 /// the numbers in their names; list: one spec a line, relative to the list's folder). Warns of what
 /// a directory passed over, and of files that are not in the order of their numbers. Memory O(C),
 /// not O(rows). Error: see the README, "What can go wrong".
 ScoreSet open_scores(const std::vector<std::string>& specs, const OpenOptions& options = {});
 
-/// Labels of one data set, in the order given: .npy/.npz of any integer type (any rank, C order),
-/// .safetensors integers, .txt/.csv with one value a line. Memory O(1): what cannot be read in any
-/// order is unpacked once into an unnamed temporary file. Warns as open_scores does.
-std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs,
-                                         const Warn& warn = {});
+/// What is known of the rows whose labels are read.
+struct LabelOptions {
+  std::vector<std::string> classes = {};          ///< names, by which labels of text may be given
+  const ScoreSet* scores = nullptr;               ///< of the same rows: shapes must fit
+  std::optional<std::int64_t> ignore_index = {};  ///< says nothing of where labels begin
+};
 
-/// A small vector of numbers (counts, class weights, offsets, target priors):
-/// .npy/.npz/.safetensors of integers or floats with one axis, .txt/.csv one value a line, .json an
-/// array. At most 2^24 values. "-inf" is allowed, NaN and +inf are errors.
-std::vector<double> read_vector(const std::string& spec);
+/// Labels of one data set, in the order given: .npy/.npz of any integer type (any rank, C order),
+/// .safetensors integers, .txt/.csv/.tsv: one value a line (quoted or not, with or without a
+/// header), "path label", or the column FILE:COLUMN of several (by name or position from 1; without
+/// it the one that is called label, y, ...). A value is a number or one of the class names; where a
+/// path's folder is a class name too, it must be the same class. Memory O(1): what cannot be read
+/// in any order is unpacked once into an unnamed temporary file. Warns as open_scores does, and of
+/// labels that seem to begin at 1. Error: one-hot rows, a shape other than the scores' positions.
+std::unique_ptr<LabelSource> open_labels(const std::vector<std::string>& specs,
+                                         const Warn& warn = {}, const LabelOptions& options = {});
+
+/// A small vector of numbers, one for each class (counts, class weights, offsets, target priors):
+/// .npy/.npz/.safetensors of integers or floats with one axis, .txt/.csv one value a line or all in
+/// one line, also as [ 1 2 3 ], or two columns "name,value"; .json an array or an object
+/// {"name": value}. Names are brought into the order of `classes`; without it they must be 0, 1, 2,
+/// ... in any order, else Error. At most 2^24 values. "-inf" is allowed, NaN and +inf are errors.
+std::vector<double> read_vector(const std::string& spec,
+                                const std::vector<std::string>& classes = {});
 
 /// Class names, one a line (UTF-8, no duplicates, no empty lines but a last one).
 std::vector<std::string> read_class_names(const std::string& path);

@@ -68,7 +68,9 @@ std::string element_advice(const ArrayInfo& info, ArrayUse use) {
     return what + ": save them with .astype('float32')";
   }
   if (use == ArrayUse::kLabels) {
-    return "; labels are integers from 0: save them with .astype('int64')";
+    const bool rows = info.shape.size() > 1;
+    return std::string("; labels are integers from 0: save them with .astype('int64')") +
+           (rows ? ", or one-hot rows as numpy.argmax(labels, axis=1)" : "");
   }
   return "; expected integers or floats of 16, 32 or 64 bits: save them with .astype('float64')";
 }

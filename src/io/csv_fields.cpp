@@ -52,6 +52,15 @@ char sniff_delimiter(std::string_view line) {
   return ',';
 }
 
+bool all_quoted(std::string_view line, char delimiter) {
+  CsvFields reader(line, delimiter);
+  std::string_view field;
+  while (reader.next(field)) {
+    if (field.data() == line.data() || *(field.data() - 1) != '"') return false;
+  }
+  return true;
+}
+
 std::vector<std::string> split_fields(std::string_view line, char delimiter) {
   std::vector<std::string> fields;
   CsvFields reader(line, delimiter);

@@ -25,6 +25,9 @@ class CsvFields {
 /// does.
 [[nodiscard]] char sniff_delimiter(std::string_view line);
 
+/// Whether every field of `line` is in quotes.
+[[nodiscard]] bool all_quoted(std::string_view line, char delimiter);
+
 /// All fields, doubled quotes made single.
 [[nodiscard]] std::vector<std::string> split_fields(std::string_view line, char delimiter);
 

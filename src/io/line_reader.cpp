@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "io/text.hpp"
@@ -21,8 +22,9 @@ LineReader::LineReader(std::shared_ptr<const File> file)
 bool LineReader::next_raw(std::string_view& line) {
   std::size_t searched = begin_;
   for (;;) {
+    if (line_ == 0) find_line_end(searched);
     const void* found =
-        searched < end_ ? std::memchr(&buffer_[searched], '\n', end_ - searched) : nullptr;
+        searched < end_ ? std::memchr(&buffer_[searched], line_end_, end_ - searched) : nullptr;
     if (found != nullptr || (at_end_ && begin_ < end_)) {
       const std::size_t stop =
           found == nullptr
@@ -51,6 +53,13 @@ bool LineReader::next_raw(std::string_view& line) {
     at_end_ = got < buffer_.size() - end_;
     end_ += got;
   }
+}
+
+void LineReader::find_line_end(std::size_t from) {
+  const std::string_view seen(buffer_.data() + from, end_ - from);
+  const std::size_t at = std::min(seen.find('\r'), seen.find('\n'));
+  const bool known = at != std::string_view::npos && (at + 1 < seen.size() || at_end_);
+  if (known) line_end_ = seen.substr(at).starts_with("\r\n") ? '\n' : seen[at];
 }
 
 bool LineReader::next(std::string_view& line) {

@@ -10,9 +10,9 @@
 
 namespace p2p::io {
 
-/// The lines of a text file in order, in memory of the longest line. Ends with \n or \r\n are cut
-/// off, a byte order mark is dropped, the last line needs no end. Blank lines are fine at the end
-/// of the file only.
+/// The lines of a text file in order, in memory of the longest line. Ends with \n or \r\n, or with
+/// \r alone where line 1 does, are cut off, a byte order mark is dropped, the last line needs no
+/// end. Blank lines are fine at the end of the file only.
 class LineReader {
  public:
   explicit LineReader(std::shared_ptr<const File> file);
@@ -24,6 +24,7 @@ class LineReader {
 
  private:
   bool next_raw(std::string_view& line);
+  void find_line_end(std::size_t from);
 
   std::shared_ptr<const File> file_;
   FileStream stream_;
@@ -32,6 +33,7 @@ class LineReader {
   std::size_t end_ = 0;
   std::int64_t line_ = 0;
   bool at_end_ = false;
+  char line_end_ = '\n';
 };
 
 }  // namespace p2p::io

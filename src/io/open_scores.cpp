@@ -18,7 +18,8 @@
 namespace p2p {
 namespace {
 
-std::unique_ptr<RowSource> open_one(const io::Spec& spec, std::optional<int> class_axis) {
+std::unique_ptr<RowSource> open_one(const io::Spec& spec, const OpenOptions& options) {
+  const std::optional<int> class_axis = options.class_axis;
   if (spec.is_stdin()) return io::make_stdin_source(class_axis);
   switch (io::file_kind(spec.path)) {
     case io::FileKind::kNpy:
@@ -27,12 +28,17 @@ std::unique_ptr<RowSource> open_one(const io::Spec& spec, std::optional<int> cla
       return io::make_array_source(io::open_array(spec, io::ArrayUse::kScores), class_axis);
     case io::FileKind::kCsv:
     case io::FileKind::kTsv:
-      return io::make_csv_source(spec, class_axis);
+      return io::make_csv_source(spec, options);
     default:
       throw_bad_data(io::quote(spec.text) +
                      " has an ending that scores are not read from; expected .npy, .npz, "
                      ".safetensors, .csv, .tsv, a folder of them, @list.txt or '-'");
   }
+}
+
+bool is_table(const io::Spec& spec) {
+  const io::FileKind kind = io::file_kind(spec.path);
+  return kind == io::FileKind::kCsv || kind == io::FileKind::kTsv;
 }
 
 void require_same_names(const std::vector<std::unique_ptr<RowSource>>& sources) {
@@ -66,7 +72,10 @@ ScoreSet open_scores(const std::vector<std::string>& specs, const OpenOptions& o
     throw_usage("standard input ('-') was given twice; it can be read only once");
   }
   std::vector<std::unique_ptr<RowSource>> sources;
-  for (const io::Spec& spec : inputs) sources.push_back(open_one(spec, options.class_axis));
+  for (const io::Spec& spec : inputs) sources.push_back(open_one(spec, options));
+  if (!options.skip_columns.empty() && options.warn && std::ranges::none_of(inputs, is_table)) {
+    options.warn("no score file is a .csv or .tsv: --skip-columns leaves nothing out");
+  }
   ScoreSet set(std::move(sources));
   require_same_names(set.sources());
   return set;

@@ -72,9 +72,7 @@ std::vector<std::string> read_class_names(const std::string& path) {
   std::unordered_set<std::string> seen;
   std::string_view rest = io::without_bom(text);
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string name(io::trim(rest.substr(0, end)));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string name(io::trim(io::take_line(rest)));
     const std::size_t line = names.size() + 1;
     if (name.empty() && io::trim(rest).empty()) break;
     if (name.empty()) {

@@ -4,8 +4,12 @@
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "io/number_text.hpp"
 #include "io/short_decimal.hpp"
 #include "io/sinks.hpp"
 
@@ -14,8 +18,9 @@ namespace {
 
 constexpr std::size_t kFlushBytes = std::size_t{1} << 18;
 
-std::string quoted(const std::string& name) {
-  const bool plain = !name.empty() && name.find_first_of(",\"\r\n") == std::string::npos &&
+std::string quoted(const std::string& name, bool always) {
+  const bool plain = !always && !name.empty() &&
+                     name.find_first_of(",;\t\"\r\n") == std::string::npos && name.front() != '#' &&
                      name.front() != ' ' && name.back() != ' ';
   if (plain) return name;
   std::string text("\"");
@@ -26,20 +31,14 @@ std::string quoted(const std::string& name) {
   return text + '"';
 }
 
-bool is_number(const std::string& name) {
-  double value = 0;
-  const char* end = name.data() + name.size();
-  const auto result = std::from_chars(name.data(), end, value);
-  return result.ec == std::errc() && result.ptr == end;
-}
-
-/// Empty when all names are numbers: such a line could not be told from a row of scores.
+/// All names are quoted where one is a number: else they could be taken for a row of scores.
 std::string header_line(const std::vector<std::string>& names) {
+  const bool always = std::ranges::any_of(
+      names, [](const std::string& name) { return parse_number(name).has_value(); });
   std::string line;
-  if (std::ranges::all_of(names, is_number)) return line;
   for (const std::string& name : names) {
     if (&name != names.data()) line += ',';
-    line += quoted(name);
+    line += quoted(name, always);
   }
   return line + '\n';
 }
@@ -52,6 +51,8 @@ T load(const void* data, std::int64_t index) {
               sizeof(T));
   return value;
 }
+
+bool is_integer(std::string_view text) { return parse_integer(text).has_value(); }
 
 char* write_element(char* out, DType dtype, const void* data, std::int64_t index) {
   switch (dtype) {
@@ -79,15 +80,19 @@ class CsvSink final : public RowSink {
     const auto names = static_cast<std::int64_t>(spec.class_names.size());
     assert(names == 0 || names == layout_.classes);
     if (names > 0) text_ = header_line(spec.class_names);
+    bare_ = names == 0;
   }
 
   [[nodiscard]] bool random_access() const override { return false; }
 
   void write(std::int64_t first, std::int64_t count, const void* rows) override {
     assert(first == next_row_ && count <= layout_.rows() - first);
-    std::array<char, kMaxShortDecimal + 1> cell{};
+    std::array<char, kMaxShortDecimal + 3> cell{};
     for (std::int64_t i = 0; i < count * layout_.classes; ++i) {
       char* end = write_element(cell.data(), dtype_, rows, i);
+      if (bare_ && first == 0 && i < layout_.classes && is_integer({cell.data(), end})) {
+        end = std::ranges::copy(std::string_view(".0"), end).out;
+      }
       *end++ = (i + 1) % layout_.classes == 0 ? '\n' : ',';
       text_.append(cell.data(), end);
       if (text_.size() >= kFlushBytes) flush();
@@ -112,6 +117,7 @@ class CsvSink final : public RowSink {
   OutputStream stream_;
   std::string text_;
   std::int64_t next_row_ = 0;
+  bool bare_ = false;  // scores without a header: their first line must not look like one
 };
 
 }  // namespace

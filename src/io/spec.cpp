@@ -20,6 +20,9 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kLongestList = 64 << 20;
 
+constexpr std::array<std::string_view, 5> kEndingsOfParts = {".npz", ".safetensors", ".csv", ".tsv",
+                                                             ".txt"};
+
 bool exists(const std::string& path) {
   std::error_code error;
   return fs::exists(path, error);
@@ -90,9 +93,7 @@ void expand_list(const std::string& path, FolderContent content, std::vector<Spe
   std::string_view rest = without_bom(content_text);
   const std::size_t before = out.size();
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = trim(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string_view line = trim(take_line(rest));
     if (line.empty() || line.starts_with('#')) continue;
     if (line.starts_with('@') || line == "-") {
       throw_bad_data(fmt::format("list {} names {}; expected paths of files, one a line",
@@ -129,7 +130,9 @@ Spec parse_spec(const std::string& text) {
   for (std::size_t colon = text.find(':'); colon != std::string::npos;
        colon = text.find(':', colon + 1)) {
     const std::string_view file = std::string_view(text).substr(0, colon);
-    if (has_ending(file, ".npz") || has_ending(file, ".safetensors")) split = colon;
+    const bool has_parts = std::ranges::any_of(
+        kEndingsOfParts, [&](std::string_view ending) { return has_ending(file, ending); });
+    if (has_parts) split = colon;
   }
   if (split == std::string::npos) return {text, std::nullopt, text};
   return {text.substr(0, split), text.substr(split + 1), text};

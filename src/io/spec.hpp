@@ -14,7 +14,8 @@ enum class FileKind { kNpy, kNpz, kSafetensors, kCsv, kTsv, kText, kJson, kUnkno
 
 [[nodiscard]] FileKind file_kind(std::string_view path);
 
-/// One input as the user names it: a path, or FILE:NAME for an array in an archive.
+/// One input as the user names it: a path, or FILE:NAME for an array in an archive
+/// or a column of text.
 struct Spec {
   std::string path;
   std::optional<std::string> member;
@@ -22,8 +23,8 @@ struct Spec {
   [[nodiscard]] bool is_stdin() const { return path == "-"; }
 };
 
-/// An existing path wins; else `text` is split after the last ".npz:" or ".safetensors:", in
-/// capitals or not.
+/// An existing path wins; else `text` is split after the last ".npz:", ".safetensors:", ".csv:",
+/// ".tsv:" or ".txt:", in capitals or not.
 [[nodiscard]] Spec parse_spec(const std::string& text);
 
 /// Which files of a folder are meant.

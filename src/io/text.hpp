@@ -24,6 +24,9 @@ namespace p2p::io {
 /// Without spaces, tabs and carriage returns at either end.
 [[nodiscard]] std::string_view trim(std::string_view text);
 
+/// Cuts the first line, without its end of \n, \r\n or \r, off `rest`.
+[[nodiscard]] std::string_view take_line(std::string_view& rest);
+
 /// "[2, 3]".
 [[nodiscard]] std::string shape_text(std::span<const std::int64_t> shape);
 
