@@ -232,7 +232,9 @@ class PosteriorSum:
             settings = self._learn_names(rows.names, f"the columns of '{name}'")
             self._start(rows.array.shape[axis]).update(
                 _core.Scores([rows.array], class_axis, name),
-                None if labels is None else as_labels(labels, settings["classes"]),
+                None if labels is None else as_labels(
+                    labels, settings["classes"], rows.array.shape, class_axis
+                ),
                 row_weights(weights),
             )
         except BaseException:
@@ -487,7 +489,8 @@ def estimate_prior(
         allow_unconverged=allow_unconverged,
         **settings,
     )
-    numbers = None if labels is None else as_labels(labels, classes)
+    shape = first.array.shape
+    numbers = None if labels is None else as_labels(labels, classes, shape, class_axis)
     prior = warned(_core.estimate_prior(core, numbers, options))
     if input == "auto" and prior.input == "logits":
         _warn_of_odd_logits(first)

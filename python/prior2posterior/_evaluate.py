@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _core
-from ._arrays import core_scores
+from ._arrays import core_scores, is_blocks
 from ._core import ClassPrior, Inspection, Metrics
 from ._correct import demand_prior
 from ._errors import Error, warn
@@ -92,9 +92,10 @@ def evaluate(
         ("the columns of 'scores'", first.names),
         ("the prior", known),
     )
+    shape = None if is_blocks(scores) else first.array.shape
     return _core.evaluate(
         core,
-        as_labels(labels, names),
+        as_labels(labels, names, shape, class_axis),
         input,
         number(temperature, "temperature"),
         _counts(counts, names, core.n_classes),
@@ -174,5 +175,6 @@ def inspect(
             f"the prior has {prior.n_classes} classes, but the scores have {core.n_classes}; "
             "use a prior of the same model"
         )
-    numbers = as_labels(labels, names)
+    shape = None if is_blocks(scores) else first.array.shape
+    numbers = as_labels(labels, names, shape, class_axis)
     return _core.inspect(prior, core, numbers, input, ignore_index, seed, count)

@@ -73,7 +73,12 @@ def class_numbers(exclude: Any, classes: Sequence[str] | None) -> list[int]:
     return numbers
 
 
-def as_labels(labels: Any, classes: Sequence[str] | None) -> NDArray[np.int64]:
+def as_labels(
+    labels: Any,
+    classes: Sequence[str] | None,
+    shape: Sequence[int] | None = None,
+    class_axis: int | None = None,
+) -> NDArray[np.int64]:
     """Return labels as class numbers; names become the numbers of their columns.
 
     Parameters
@@ -82,10 +87,14 @@ def as_labels(labels: Any, classes: Sequence[str] | None) -> NDArray[np.int64]:
         Integers of any type, booleans of two classes, or class names.
     classes
         Names of the columns, or None.
+    shape, class_axis
+        Of the scores, when the labels are theirs alone: labels of several axes must fit it.
     """
     if library(labels) == "torch":
         labels = labels.detach().cpu()
     array = np.asarray(labels)
+    if shape is not None:
+        _check_positions(array.shape, shape, -1 if class_axis is None else class_axis)
     if array.ndim == 0:
         raise refusal("labels", "is one number", "expected one label per row")
     if array.dtype.kind in "OUST" or array.dtype.name.startswith("string"):
@@ -102,6 +111,23 @@ def as_labels(labels: Any, classes: Sequence[str] | None) -> NDArray[np.int64]:
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise refusal("labels", f"reaches {array.max()}", "expected integers from 0 to C - 1")
     return np.ascontiguousarray(array.reshape(-1), dtype=np.int64)
+
+
+def _check_positions(labels: Sequence[int], scores: Sequence[int], class_axis: int) -> None:
+    """Refuse one-hot labels, and labels whose axes are not those of the positions."""
+    positions = list(scores)
+    n_classes = positions.pop(class_axis)
+    shape = f"has shape {tuple(labels)}"
+    size = int(np.prod(labels))
+    if len(labels) > 1 and n_classes in labels and size == int(np.prod(scores)):
+        hint = f"expected one class number a row, as from argmax(axis={list(labels).index(n_classes)})"
+        raise refusal("labels", f"{shape}, which is one-hot rows", hint)
+    own = [n for n in labels if n != 1]
+    wanted = [n for n in positions if n != 1]
+    if min(len(own), len(wanted)) > 1 and size == int(np.prod(positions)) and own != wanted:
+        raise refusal(
+            "labels", shape, f"expected that of the positions, {tuple(positions)}, or a flat array"
+        )
 
 
 def _numbers_of_names(labels: NDArray[Any], classes: Sequence[str] | None) -> NDArray[np.int64]:
@@ -168,6 +194,8 @@ def _in_order(values: Mapping[Any, Any], name: str, classes: Sequence[str] | Non
         odd = sorted(set(by_name) ^ set(classes))
         if not odd:
             return [by_name[key] for key in classes]
+    if all(isinstance(key, str) and key.isdecimal() for key in values):
+        values = {int(key): value for key, value in values.items()}
     if all(isinstance(key, (int, np.integer)) for key in values):
         missing = next((c for c in range(len(values)) if c not in values), None)
         if missing is None:

@@ -7,9 +7,9 @@
 namespace p2p::io {
 namespace {
 
-/// Position of `c` outside quotes; a quote opens at the start of a field only, and two in a row
-/// inside quotes do not close.
-std::size_t find_outside_quotes(std::string_view text, char c, char delimiter) {
+/// Position of `c` outside quotes; a quote opens at the start of a field only, fields end at each
+/// of `delimiters`, and two quotes in a row inside quotes do not close.
+std::size_t find_outside_quotes(std::string_view text, char c, std::string_view delimiters) {
   bool quoted = false;
   bool at_start = true;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -20,7 +20,7 @@ std::size_t find_outside_quotes(std::string_view text, char c, char delimiter) {
       at_start = false;
     } else if (!quoted) {
       if (text[i] == c) return i;
-      at_start = text[i] == delimiter || (at_start && text[i] == ' ');
+      at_start = delimiters.find(text[i]) != std::string_view::npos || (at_start && text[i] == ' ');
     }
   }
   return std::string_view::npos;
@@ -38,7 +38,7 @@ bool CsvFields::next(std::string_view& field) {
   if (done_) return false;
   const std::size_t quote_at = rest_.find('"');
   std::size_t end = rest_.find(delimiter_);
-  if (quote_at < end) end = find_outside_quotes(rest_, delimiter_, delimiter_);
+  if (quote_at < end) end = find_outside_quotes(rest_, delimiter_, {&delimiter_, 1});
   field = without_quotes(rest_.substr(0, end));
   done_ = end == std::string_view::npos;
   if (!done_) rest_.remove_prefix(end + 1);
@@ -47,7 +47,7 @@ bool CsvFields::next(std::string_view& field) {
 
 char sniff_delimiter(std::string_view line) {
   for (const char c : {'\t', ';'}) {
-    if (find_outside_quotes(line, c, c) != std::string_view::npos) return c;
+    if (find_outside_quotes(line, c, ",;\t") != std::string_view::npos) return c;
   }
   return ',';
 }

@@ -52,8 +52,6 @@ T load(const void* data, std::int64_t index) {
   return value;
 }
 
-bool is_integer(std::string_view text) { return parse_integer(text).has_value(); }
-
 char* write_element(char* out, DType dtype, const void* data, std::int64_t index) {
   switch (dtype) {
     case DType::kF16:
@@ -90,7 +88,7 @@ class CsvSink final : public RowSink {
     std::array<char, kMaxShortDecimal + 3> cell{};
     for (std::int64_t i = 0; i < count * layout_.classes; ++i) {
       char* end = write_element(cell.data(), dtype_, rows, i);
-      if (bare_ && first == 0 && i < layout_.classes && is_integer({cell.data(), end})) {
+      if (i == 0 && first == 0 && bare_ && looks_like_header(rows)) {
         end = std::ranges::copy(std::string_view(".0"), end).out;
       }
       *end++ = (i + 1) % layout_.classes == 0 ? '\n' : ',';
@@ -107,6 +105,16 @@ class CsvSink final : public RowSink {
   }
 
  private:
+  /// Integers alone could be taken for names of the columns.
+  [[nodiscard]] bool looks_like_header(const void* row) const {
+    std::array<char, kMaxShortDecimal> cell{};
+    for (std::int64_t c = 0; c < layout_.classes; ++c) {
+      const char* end = write_element(cell.data(), dtype_, row, c);
+      if (!parse_integer({cell.data(), end})) return false;
+    }
+    return true;
+  }
+
   void flush() {
     stream_.append(text_.data(), static_cast<std::int64_t>(text_.size()));
     text_.clear();

@@ -39,8 +39,6 @@ def test_labels_of_safetensors(toy):
 @pytest.mark.parametrize("header", ["", "label\n"])
 @pytest.mark.parametrize("name", ["y.txt", "y.csv"])
 def test_labels_of_text(toy, name, header):
-    if header and name == "y.txt":
-        pytest.skip("only .csv has a header")
     (toy.folder / name).write_text(header + "\n".join(map(str, toy.labels)) + "\n")
     assert label_counts(toy, name) == toy.counts.tolist()
 
@@ -97,7 +95,7 @@ def test_the_file_of_bad_counts_is_named(toy, verb, case):
     refuse(toy.folder, verb, "logits.npy", "--counts", "n.npy", *args, words=["n.npy"])
 
 
-@pytest.mark.parametrize("content", ["{}", '{"a": 1}', "[1, [2], 3]", "5", "[1, 2", '["a"]'])
+@pytest.mark.parametrize("content", ['{"a": []}', "[1, [2], 3]", "5", "[1, 2", '["a"]'])
 def test_json_that_is_no_list_of_numbers_is_refused(toy, content):
     (toy.folder / "n.json").write_text(content)
     refuse(toy.folder, "estimate", "logits.npy", "--counts", "n.json", "-o", "x.json",

@@ -92,7 +92,87 @@ TEST(CsvSource, AnEmptyNameInACommentedHeaderIsRefused) {
 TEST(CsvSource, AHeaderThatCountsColumnsIsNoRow) {
   EXPECT_THAT(read_csv("0,1,2\n5,6,7\n"), ElementsAre(5, 6, 7));
   EXPECT_THAT(names_in_csv("0,1,2\n5,6,7\n"), IsEmpty());
-  EXPECT_THAT(read_csv("0,1\n0.5,0.5\n"), ElementsAre(0.5, 0.5));
+}
+
+TEST(CsvSource, DistinctIntegersAboveOtherNumbersAreNames) {
+  EXPECT_THAT(names_in_csv("1,2,3\n0.2,0.3,0.5\n"), ElementsAre("1", "2", "3"));
+  EXPECT_THAT(read_csv("0,1\n0.5,-0.25\n"), ElementsAre(0.5, -0.25));
+  EXPECT_THAT(read_csv("3,2,1\n6,5,4\n"), ElementsAre(3, 2, 1, 6, 5, 4));
+}
+
+TEST(CsvSource, ZeroAndOneAboveProbabilitiesAreARowWhereOthersAreAsExact) {
+  EXPECT_THAT(read_csv("0,1\n0.5,0.5\n1,0\n"), ElementsAre(0, 1, 0.5, 0.5, 1, 0));
+  EXPECT_THAT(read_csv("1,0\n0.5,0.5\n"), ElementsAre(1, 0, 0.5, 0.5));
+}
+
+TEST(CsvSource, ZeroAndOneAboveOtherProbabilitiesAreAskedAbout) {
+  EXPECT_THAT(error_of_csv("0,1\n0.5,0.5\n"), HasSubstr("write 0.0 and 1.0 if it is a row"));
+  EXPECT_THAT(read_csv("0.0,1.0\n0.5,0.5\n"), ElementsAre(0, 1, 0.5, 0.5));
+}
+
+TEST(CsvSource, NumbersInQuotesAboveNumbersWithoutAreNames) {
+  EXPECT_THAT(names_in_csv("\"0\",\"1\"\n0.5,0.5\n"), ElementsAre("0", "1"));
+}
+
+TEST(CsvSource, WhatLine1WasTakenForIsSaid) {
+  const InputFolder folder;
+  const auto warning_of = [&](const std::string& text) {
+    std::string heard;
+    open_scores({folder.add("a.csv", text)}, {.warn = [&](const auto& said) { heard += said; }});
+    return heard;
+  };
+  EXPECT_THAT(warning_of("1,2,3\n0.2,0.3,0.5\n"), HasSubstr("(1, 2, 3) was taken for names"));
+  EXPECT_THAT(warning_of("0,1\n0.5,0.5\n1,0\n"), HasSubstr("(0, 1) was taken for a row"));
+  EXPECT_THAT(warning_of("cat,dog\n0.5,0.5\n"), IsEmpty());
+}
+
+TEST(CsvSource, WordsAmongDecimalsInLine1AreRefused) {
+  EXPECT_THAT(error_of_csv("NA,0.5\n0.5,0.5\n"), HasSubstr("line 1 holds both 'NA'"));
+}
+
+TEST(CsvSource, AColumnOfIntegersAtEitherEndIsNoClass) {
+  const std::string refused = "holds integers, as an index or a label would";
+  EXPECT_THAT(error_of_csv("7,0.5,0.5\n8,0.2,0.8\n9,0.1,0.9\n"),
+              AllOf(HasSubstr("column 1 " + refused), HasSubstr("--skip-columns 1")));
+  EXPECT_THAT(error_of_csv("-.5,.5,2\n.2,-.8,0\n.1,.9,1\n"), HasSubstr("column 3 " + refused));
+  EXPECT_THAT(error_of_csv(".5,.5,0\n.2,.8,1\n.1,.9,0\n"), HasSubstr("column 3 " + refused));
+}
+
+TEST(CsvSource, AColumnOfIntegersWithATypicalNameIsNoClass) {
+  EXPECT_THAT(error_of_csv("object_id,a,b\n7,0.5,0.5\n"), HasSubstr("column 1 (object_id)"));
+  EXPECT_THAT(error_of_csv("a,Label,b\n0.5,0,0.5\n"), HasSubstr("column 2 (Label)"));
+  EXPECT_THAT(names_in_csv("y,z\n0.5,0.5\n"), ElementsAre("y", "z"));
+}
+
+TEST(CsvSource, AClassThatIsNeverOrAlwaysSeenIsAClass) {
+  EXPECT_EQ(read_csv("0.5,0.5,0\n0.2,0.8,0\n0,0,1\n").size(), 9U);
+  EXPECT_EQ(read_csv("-.5,.5,0\n.2,-.8,0\n.1,.9,0\n").size(), 9U);
+}
+
+TEST(CsvSource, SkippedColumnsAreNotRead) {
+  const InputFolder folder;
+  const auto read = [&](const std::string& text, std::vector<std::string> columns) {
+    const ScoreSet set =
+        open_scores({folder.add("a.csv", text)}, {.skip_columns = std::move(columns)});
+    return test::all_scores(*set.sources().front());
+  };
+  const std::string text = "file,a,b,fold\nx.jpg,0.5,0.25,3\ny.jpg,1,2,3\n";
+  EXPECT_THAT(read(text, {"file", "fold"}), ElementsAre(0.5, 0.25, 1, 2));
+  EXPECT_THAT(read(text, {"1", "4"}), ElementsAre(0.5, 0.25, 1, 2));
+  EXPECT_THAT(read("id,a\n1,0.5\n", {"none"}), ElementsAre(1, 0.5));
+}
+
+TEST(CsvSource, APositionBeyondTheColumnsIsRefused) {
+  const InputFolder folder;
+  const std::string file = folder.add("a.csv", "a,b\n1,2\n");
+  EXPECT_THAT(test::error_of(ErrorCode::kBadData,
+                             [&] { open_scores({file}, {.skip_columns = {"3"}}); }),
+              HasSubstr("has 2 columns"));
+}
+
+TEST(CsvSource, CarriageReturnsAloneEndLines) {
+  EXPECT_THAT(read_csv("a,b\r1,2\r3,4\r"), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(read_csv("1,2\r3,4"), ElementsAre(1, 2, 3, 4));
 }
 
 TEST(CsvSource, TwoIntegerColumnsStartingWith0And1AreRows) {

@@ -98,8 +98,119 @@ TEST(Labels, ACsvMayHaveAHeader) {
   EXPECT_THAT(labels_in({folder.add("y.csv", "label\n3\n4\n")}), ElementsAre(3, 4));
 }
 
-TEST(Labels, ATxtMayNotHaveAHeader) {
-  EXPECT_THAT(labels_error("y.txt", "label\n3\n"), HasSubstr("line 1: 'label' is not an integer"));
+TEST(Labels, ATxtMayHaveAHeaderThatSaysLabel) {
+  const InputFolder folder;
+  EXPECT_THAT(labels_in({folder.add("y.txt", "label\n3\n")}), ElementsAre(3));
+  EXPECT_THAT(labels_error("y.txt", "word\n3\n"), HasSubstr("line 1: 'word' is not an integer"));
+}
+
+std::vector<std::int64_t> named_labels(const std::string& name, const std::string& text,
+                                       const std::string& column = "") {
+  const InputFolder folder;
+  const auto labels =
+      open_labels({folder.add(name, text) + column}, {}, {.classes = {"cat", "dog", "polar bear"}});
+  std::vector<std::int64_t> values(static_cast<std::size_t>(labels->rows()));
+  labels->read(0, labels->rows(), values.data());
+  return values;
+}
+
+std::string named_error(const std::string& name, const std::string& text,
+                        const std::string& column = "") {
+  return error_of(ErrorCode::kBadData, [&] { named_labels(name, text, column); });
+}
+
+TEST(Labels, MayBeNamesOfClasses) {
+  EXPECT_THAT(named_labels("y.csv", "dog\n\"polar bear\"\n0\n"), ElementsAre(1, 2, 0));
+  EXPECT_THAT(named_labels("y.txt", "polar bear\ncat\n"), ElementsAre(2, 0));
+}
+
+TEST(Labels, MayBeQuoted) {
+  EXPECT_THAT(named_labels("y.csv", "\"label\"\n\"2\"\n\"0\"\n"), ElementsAre(2, 0));
+}
+
+TEST(Labels, MayFollowPaths) {
+  EXPECT_THAT(named_labels("y.txt", "a/1.jpg 2\nb/my photo.jpg 0\n"), ElementsAre(2, 0));
+  EXPECT_THAT(named_labels("y.csv", "a/1.jpg,dog\nb/2.jpg,cat\n"), ElementsAre(1, 0));
+}
+
+TEST(Labels, OfAPathInTheFolderOfAnotherClassAreRefused) {
+  EXPECT_THAT(named_labels("y.txt", "cat/1.jpg 0\ndog/2.jpg 1\n"), ElementsAre(0, 1));
+  EXPECT_THAT(named_error("y.txt", "cat/1.jpg 0\ndog/2.jpg 2\n"),
+              AllOf(HasSubstr("line 2"), HasSubstr("folder of class 'dog', which is number 1")));
+}
+
+TEST(Labels, OfSeveralColumnsAreFoundByTheirName) {
+  EXPECT_THAT(named_labels("y.csv", "id,label\n7,2\n9,1\n"), ElementsAre(2, 1));
+  EXPECT_THAT(named_labels("y.csv", "id,fine,coarse\n7,2,0\n9,1,0\n", ":fine"), ElementsAre(2, 1));
+  EXPECT_THAT(named_labels("y.csv", "7,2\n9,1\n", ":2"), ElementsAre(2, 1));
+}
+
+TEST(Labels, OfSeveralColumnsWithoutANameAreAskedFor) {
+  EXPECT_THAT(named_error("y.csv", "7,2\n9,1\n"), HasSubstr("y.csv:2'"));
+  EXPECT_THAT(named_error("y.csv", "id,fine,coarse\n7,2,0\n"), HasSubstr("y.csv:2'"));
+  EXPECT_THAT(named_error("y.csv", "id,fine\n7,2\n", ":coarse"), HasSubstr("no column 'coarse'"));
+}
+
+TEST(Labels, ThatAreOneHotRowsNameTheRemedy) {
+  EXPECT_THAT(named_error("y.csv", "0,1,0\n1,0,0\n"), HasSubstr("numpy.argmax(labels, axis=1)"));
+  EXPECT_THAT(named_error("y.txt", "0 1 0\n1 0 0\n"), HasSubstr("numpy.argmax(labels, axis=1)"));
+}
+
+TEST(Labels, WithAMisspeltNameAreRefused) {
+  EXPECT_THAT(named_error("y.csv", "label\ncat\nowl\n"),
+              HasSubstr("line 3: 'owl' is neither an integer nor the name of a class"));
+  EXPECT_THAT(named_error("y.csv", "kat\ncat\n"), HasSubstr("line 1: 'kat' is neither"));
+}
+
+TEST(Labels, ThatAreNamesWithoutKnownClassesNameTheRemedy) {
+  EXPECT_THAT(labels_error("y.csv", "label\ncat\n"), HasSubstr("--classes"));
+}
+
+TEST(Labels, ThatAreTheNumberOfOneClassAndTheNameOfAnotherAreRefused) {
+  const InputFolder folder;
+  const std::string file = folder.add("y.txt", "1\n2\n");
+  EXPECT_THAT(error_of(ErrorCode::kBadData,
+                       [&] { open_labels({file}, {}, {.classes = {"1", "2", "3"}}); }),
+              HasSubstr("name of class 0"));
+}
+
+/// Opens int64 labels of this shape beside float scores of that one, classes on axis 1.
+std::string heard_of(const std::string& label_shape, const std::vector<std::int64_t>& labels,
+                     const std::string& score_shape, std::size_t scores) {
+  const InputFolder folder;
+  const std::string z = folder.add(
+      "z.npy", npy_of<float>("<f4", score_shape, std::vector<float>(scores, 0.5F)));
+  const std::string y = folder.add("y.npy", npy_of<std::int64_t>("<i8", label_shape, labels));
+  const ScoreSet set = open_scores({z}, {.class_axis = 1});
+  std::string heard;
+  try {
+    open_labels({y}, [&](const std::string& said) { heard = "warning: " + said; },
+                {.scores = &set});
+  } catch (const Error& error) {
+    heard = error.what();
+  }
+  return heard;
+}
+
+TEST(Labels, OfAnotherShapeThanThePositionsAreRefused) {
+  const std::vector<std::int64_t> y(12, 0);
+  EXPECT_EQ(heard_of("(2, 2, 3)", y, "(2, 5, 2, 3)", 60), "");
+  EXPECT_EQ(heard_of("(2, 1, 2, 3)", y, "(2, 5, 2, 3)", 60), "");
+  EXPECT_EQ(heard_of("(12,)", y, "(2, 5, 2, 3)", 60), "");
+  EXPECT_EQ(heard_of("(3, 4)", y, "(12, 5)", 60), "");
+  EXPECT_THAT(heard_of("(2, 3, 2)", y, "(2, 5, 2, 3)", 60),
+              AllOf(HasSubstr("shape [2, 3, 2]"), HasSubstr("shape [2, 2, 3]")));
+}
+
+TEST(Labels, OneForEachClassOfARowAreOneHot) {
+  EXPECT_THAT(heard_of("(2, 3)", {0, 1, 0, 1, 0, 0}, "(2, 3)", 6),
+              HasSubstr("numpy.argmax(labels, axis=1)"));
+}
+
+TEST(Labels, WithoutAZeroAreWarnedOf) {
+  EXPECT_THAT(heard_of("(4,)", {1, 2, 1, 2}, "(4, 3)", 12), HasSubstr("no row has label 0"));
+  EXPECT_EQ(heard_of("(4,)", {1, 2, 0, 2}, "(4, 3)", 12), "");
+  EXPECT_EQ(heard_of("(4,)", {1, 2, 3, 2}, "(4, 3)", 12), "");
 }
 
 TEST(Labels, DecimalsAreRefusedByLineWithTheFix) {

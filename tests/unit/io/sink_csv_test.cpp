@@ -6,6 +6,7 @@
 #include <random>
 #include <sstream>
 
+#include "p2p/open.hpp"
 #include "support/written_file.hpp"
 
 namespace p2p {
@@ -54,9 +55,38 @@ TEST(CsvSink, QuotesNamesThatNeedIt) {
             "\"a,b\",\"c\"\"d\",\"e\nf\",\" g\",h\n1,2,3,4,5\n");
 }
 
-TEST(CsvSink, LeavesOutAHeaderThatWouldLookLikeARow) {
-  EXPECT_EQ(written<float>(spec_of(DType::kF32, {1, 2}, 1, {"0", "1"}), {1, 2}, 1), "1,2\n");
-  EXPECT_EQ(written<float>(spec_of(DType::kF32, {1, 2}, 1, {"0", "x"}), {1, 2}, 1), "0,x\n1,2\n");
+TEST(CsvSink, QuotesNamesThatCouldBeTakenForARow) {
+  EXPECT_EQ(written<float>(spec_of(DType::kF32, {1, 2}, 1, {"0", "1"}), {1, 2}, 1),
+            "\"0\",\"1\"\n1,2\n");
+  EXPECT_EQ(written<float>(spec_of(DType::kF32, {1, 2}, 1, {"0.5", "x"}), {1, 2}, 1),
+            "\"0.5\",\"x\"\n1,2\n");
+}
+
+TEST(CsvSink, WritesAFirstRowOfIntegersSoThatItIsNoHeader) {
+  EXPECT_EQ(written<float>(spec_of(DType::kF32, {2, 2}, 1), {0, 1, 1, 0}, 2), "0.0,1\n1,0\n");
+}
+
+TEST(CsvSink, WhatItWritesReadsBackWithItsNames) {
+  const std::vector<float> values = {0, 1, 0.5, 0.25};
+  for (const std::vector<std::string>& names : std::vector<std::vector<std::string>>{
+           {},
+           {"#a", "b"},
+           {"0", "1"},
+           {"0.5", "x"},
+           {"a;b", "c"},
+           {"a\tb", " c "},
+           {"say \"a\"", "b,c"}}) {
+    const OutputFolder folder;
+    const std::string file = folder.path("a.csv");
+    test::write_all(file, spec_of(DType::kF32, {2, 2}, 1, names), values, 2);
+    const ScoreSet set = open_scores({file});
+    RowSource& source = *set.sources().front();
+    EXPECT_EQ(source.class_names(), names);
+    ASSERT_EQ(source.rows(), 2);
+    std::vector<double> back(4);
+    source.read(0, 2, back.data());
+    EXPECT_THAT(back, ElementsAre(0, 1, 0.5, 0.25));
+  }
 }
 
 TEST(CsvSink, WritesOneLabelALine) {
@@ -66,7 +96,7 @@ TEST(CsvSink, WritesOneLabelALine) {
 
 TEST(CsvSink, WritesRowsOfHigherRankOneALine) {
   EXPECT_EQ(written<float>(spec_of(DType::kF32, {1, 2, 3}, 1), counting<float>(6), 3),
-            "0,1\n2,3\n4,5\n");
+            "0.0,1\n2,3\n4,5\n");
 }
 
 template <class T>

@@ -48,11 +48,56 @@ TEST(ReadVector, ReadsAJsonArray) {
   EXPECT_THAT(read("n.json", " [5, 2.5, -1e3]\n"), ElementsAre(5, 2.5, -1000));
 }
 
+std::vector<double> read_named(const std::string& name, const std::string& bytes,
+                               const std::vector<std::string>& classes) {
+  const InputFolder folder;
+  return read_vector(folder.add(name, bytes), classes);
+}
+
+TEST(ReadVector, BringsNamedValuesIntoTheOrderOfTheClasses) {
+  const std::vector<std::string> classes = {"cat", "dog", "polar bear"};
+  for (const auto& [name, text] : {
+           std::pair("n.json", "{\"polar bear\": 3, \"cat\": 1, \"dog\": 2}"),
+           std::pair("n.csv", "name,count\npolar bear,3\ncat,1\ndog,2\n"),
+           std::pair("n.csv", "3;\"polar bear\"\n1;cat\n2;dog\n"),
+           std::pair("n.tsv", "dog\t2\ncat\t1\npolar bear\t3\n"),
+           std::pair("n.txt", "polar bear 3\ndog 2\ncat 1\n"),
+       }) {
+    EXPECT_THAT(read_named(name, text, classes), ElementsAre(1, 2, 3)) << text;
+  }
+}
+
+TEST(ReadVector, TakesNumbersOfClassesForNames) {
+  EXPECT_THAT(read("n.json", "{\"1\": 2, \"0\": 5}"), ElementsAre(5, 2));
+  EXPECT_THAT(read_named("n.csv", "class,count\n1,2\n0,5\n", {"a", "b"}), ElementsAre(5, 2));
+  EXPECT_THAT(read_named("n.json", "{\"1\": 2, \"2\": 5}", {"2", "1"}), ElementsAre(5, 2));
+}
+
+TEST(ReadVector, AsksForTheOrderOfNamesThatAreNotKnown) {
+  EXPECT_THAT(vector_error("n.json", "{\"a\": 1, \"b\": 2}"), HasSubstr("--classes"));
+}
+
+TEST(ReadVector, RefusesNamesMissingTwiceOrUnknown) {
+  const auto error = [&](const std::string& text) {
+    return error_of(ErrorCode::kBadData, [&] { read_named("n.json", text, {"a", "b"}); });
+  };
+  EXPECT_THAT(error("{\"a\": 1}"), HasSubstr("no value for class 'b'"));
+  EXPECT_THAT(error("{\"a\": 1, \"a\": 1, \"b\": 1}"), HasSubstr("two values for class 'a'"));
+  EXPECT_THAT(error("{\"a\": 1, \"c\": 1}"), HasSubstr("'c', which is no class"));
+}
+
+TEST(ReadVector, ReadsAllValuesInOneLine) {
+  EXPECT_THAT(read("n.txt", " [ 1 2 3 ]\n"), ElementsAre(1, 2, 3));
+  EXPECT_THAT(read("n.txt", "[1000  300\n   10]\n"), ElementsAre(1000, 300, 10));
+  EXPECT_THAT(read("n.txt", "5 2\n"), ElementsAre(5, 2));
+  EXPECT_THAT(read("n.csv", "5,2,1\n"), ElementsAre(5, 2, 1));
+  EXPECT_THAT(vector_error("n.txt", "[ 1 2 3\n"), HasSubstr("does not end with ]"));
+}
+
 TEST(ReadVector, RefusesOtherJson) {
-  EXPECT_THAT(vector_error("n.json", "{\"a\": 1}"),
-              HasSubstr("holds an object; expected a JSON array"));
+  EXPECT_THAT(vector_error("n.json", "{\"a\": {}}"), HasSubstr("an object inside another"));
   EXPECT_THAT(vector_error("n.json", "[1, null]"), HasSubstr("holds null"));
-  EXPECT_THAT(vector_error("n.json", "[1, [2]]"), HasSubstr("a list inside the list"));
+  EXPECT_THAT(vector_error("n.json", "[1, [2]]"), HasSubstr("a list inside another"));
   EXPECT_THAT(vector_error("n.json", "[1, 2"), HasSubstr("damaged JSON"));
   EXPECT_THAT(vector_error("n.json", "5"), HasSubstr("a single number"));
 }
