@@ -50,12 +50,13 @@ bool is_zero_and_one(const std::vector<std::string>& fields) {
 struct Below {
   std::int64_t rows = 0;
   bool fractions = false;  ///< a value that is no integer was seen
-  bool whole_row = false;  ///< a row of integers alone was seen
+  bool whole_row = false;  ///< a row without such a value was seen
   bool shares = true;      ///< all values lie in [0, 1]
 
   void take(std::span<const double> row) {
     ++rows;
-    const bool whole = std::ranges::all_of(row, [](double v) { return v == std::floor(v); });
+    const bool whole =
+        std::ranges::all_of(row, [](double v) { return v == std::floor(v) || std::isnan(v); });
     fractions |= !whole;
     whole_row |= whole;
     shares &= std::ranges::all_of(row, [](double v) { return v >= 0 && v <= 1; });

@@ -165,9 +165,9 @@ TEST(CsvSource, SkippedColumnsAreNotRead) {
 TEST(CsvSource, APositionBeyondTheColumnsIsRefused) {
   const InputFolder folder;
   const std::string file = folder.add("a.csv", "a,b\n1,2\n");
-  EXPECT_THAT(test::error_of(ErrorCode::kBadData,
-                             [&] { open_scores({file}, {.skip_columns = {"3"}}); }),
-              HasSubstr("has 2 columns"));
+  EXPECT_THAT(
+      test::error_of(ErrorCode::kBadData, [&] { open_scores({file}, {.skip_columns = {"3"}}); }),
+      HasSubstr("has 2 columns"));
 }
 
 TEST(CsvSource, CarriageReturnsAloneEndLines) {

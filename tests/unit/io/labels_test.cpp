@@ -170,7 +170,9 @@ TEST(Labels, ThatAreTheNumberOfOneClassAndTheNameOfAnotherAreRefused) {
   const InputFolder folder;
   const std::string file = folder.add("y.txt", "1\n2\n");
   EXPECT_THAT(error_of(ErrorCode::kBadData,
-                       [&] { open_labels({file}, {}, {.classes = {"1", "2", "3"}}); }),
+                       [&] {
+                         open_labels({file}, {}, {.classes = {"1", "2", "3"}});
+                       }),
               HasSubstr("name of class 0"));
 }
 
@@ -178,8 +180,8 @@ TEST(Labels, ThatAreTheNumberOfOneClassAndTheNameOfAnotherAreRefused) {
 std::string heard_of(const std::string& label_shape, const std::vector<std::int64_t>& labels,
                      const std::string& score_shape, std::size_t scores) {
   const InputFolder folder;
-  const std::string z = folder.add(
-      "z.npy", npy_of<float>("<f4", score_shape, std::vector<float>(scores, 0.5F)));
+  const std::string z =
+      folder.add("z.npy", npy_of<float>("<f4", score_shape, std::vector<float>(scores, 0.5F)));
   const std::string y = folder.add("y.npy", npy_of<std::int64_t>("<i8", label_shape, labels));
   const ScoreSet set = open_scores({z}, {.class_axis = 1});
   std::string heard;

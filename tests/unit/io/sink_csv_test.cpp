@@ -68,14 +68,14 @@ TEST(CsvSink, WritesAFirstRowOfIntegersSoThatItIsNoHeader) {
 
 TEST(CsvSink, WhatItWritesReadsBackWithItsNames) {
   const std::vector<float> values = {0, 1, 0.5, 0.25};
-  for (const std::vector<std::string>& names : std::vector<std::vector<std::string>>{
-           {},
-           {"#a", "b"},
-           {"0", "1"},
-           {"0.5", "x"},
-           {"a;b", "c"},
-           {"a\tb", " c "},
-           {"say \"a\"", "b,c"}}) {
+  for (const std::vector<std::string>& names :
+       std::vector<std::vector<std::string>>{{},
+                                             {"#a", "b"},
+                                             {"0", "1"},
+                                             {"0.5", "x"},
+                                             {"a;b", "c"},
+                                             {"a\tb", " c "},
+                                             {"say \"a\"", "b,c"}}) {
     const OutputFolder folder;
     const std::string file = folder.path("a.csv");
     test::write_all(file, spec_of(DType::kF32, {2, 2}, 1, names), values, 2);
