@@ -232,9 +232,9 @@ class PosteriorSum:
             settings = self._learn_names(rows.names, f"the columns of '{name}'")
             self._start(rows.array.shape[axis]).update(
                 _core.Scores([rows.array], class_axis, name),
-                None if labels is None else as_labels(
-                    labels, settings["classes"], rows.array.shape, class_axis
-                ),
+                None
+                if labels is None
+                else as_labels(labels, settings["classes"], rows.array.shape, class_axis),
                 row_weights(weights),
             )
         except BaseException:

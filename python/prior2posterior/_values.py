@@ -120,7 +120,8 @@ def _check_positions(labels: Sequence[int], scores: Sequence[int], class_axis: i
     shape = f"has shape {tuple(labels)}"
     size = int(np.prod(labels))
     if len(labels) > 1 and n_classes in labels and size == int(np.prod(scores)):
-        hint = f"expected one class number a row, as from argmax(axis={list(labels).index(n_classes)})"
+        axis = list(labels).index(n_classes)
+        hint = f"expected one class number a row, as from argmax(axis={axis})"
         raise refusal("labels", f"{shape}, which is one-hot rows", hint)
     own = [n for n in labels if n != 1]
     wanted = [n for n in positions if n != 1]

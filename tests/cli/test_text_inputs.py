@@ -56,7 +56,8 @@ def test_several_columns_are_left_out_of_all_scores_a_verb_reads(toy, prior):
     table(toy, "a.csv", toy.logits, header, before=[IDS], after=[toy.labels])
     toy.save("y.npy", toy.labels)
     skip = ["--skip-columns", "id,fold"]
-    p2p("correct", "a.csv", "--prior", "prior.json", "--method", "temperature", "--holdout", "a.csv",
+    p2p("correct", "a.csv", "--prior", "prior.json", "--method", "temperature",
+        "--holdout", "a.csv",
         "--holdout-labels", "y.npy", *skip, "-o", "a.npy", cwd=toy.folder)  # fmt: skip
     p2p("correct", "logits.npy", "--prior", "prior.json", "--method", "temperature", "--holdout",
         "logits.npy", "--holdout-labels", "y.npy", "-o", "b.npy", cwd=toy.folder)  # fmt: skip
@@ -147,7 +148,9 @@ def test_labels_of_a_list_that_contradict_their_folders_are_refused(toy):
 @pytest.mark.parametrize("dtype", ["i8", "f4", "?"])
 def test_one_hot_labels_name_the_remedy(toy, dtype):
     toy.save("y.npy", np.eye(5, dtype=dtype)[toy.labels])
-    refuse(toy.folder, "evaluate", "logits.npy", "--labels", "y.npy", words=["argmax(labels, axis=1)"])
+    refuse(
+        toy.folder, "evaluate", "logits.npy", "--labels", "y.npy", words=["argmax(labels, axis=1)"]
+    )
 
 
 def test_labels_that_begin_at_one_without_the_last_class_are_warned_of(toy):
@@ -204,7 +207,9 @@ def test_names_of_counts_that_nothing_else_knows_are_asked_about(toy, name):
 
 def test_a_target_and_weights_by_name(toy):
     (toy.folder / "classes.txt").write_text("\n".join(NAMES))
-    (toy.folder / "t.json").write_text(json.dumps({"emu": 5, "fox": 4, "owl": 3, "dog": 2, "cat": 1}))
+    (toy.folder / "t.json").write_text(
+        json.dumps({"emu": 5, "fox": 4, "owl": 3, "dog": 2, "cat": 1})
+    )
     toy.save("t.npy", np.array([1, 2, 3, 4, 5]))
     for t, trained in (("t.json", "weights:t.json"), ("t.npy", "weights:t.npy")):
         p2p("estimate", "logits.npy", "--counts", "counts.npy", "--classes", "classes.txt",
@@ -215,6 +220,8 @@ def test_a_target_and_weights_by_name(toy):
 
 
 def test_skip_columns_without_a_table_is_said(toy):
-    found = attempt("estimate", "logits.npy", "--skip-columns", "id", "-o", "x.json", cwd=toy.folder)
+    found = attempt(
+        "estimate", "logits.npy", "--skip-columns", "id", "-o", "x.json", cwd=toy.folder
+    )
     assert found.code == 0
     assert "--skip-columns leaves nothing out" in found.err

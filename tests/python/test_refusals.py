@@ -398,3 +398,35 @@ def test_warnings_have_a_category_and_point_at_the_caller(toy):
     with pytest.warns(p2p.PriorWarning, match="far from the class frequencies") as caught:
         p2p.estimate_prior(toy.logits, counts=toy.counts[::-1].copy())
     assert caught[0].filename == __file__
+
+
+def maps(toy):
+    """Scores of maps [2, 7, 45, 100], classes on axis 1, and their labels [2, 45, 100]."""
+    scores = np.ascontiguousarray(toy.logits.reshape(2, 45, 100, 7).transpose(0, 3, 1, 2))
+    return scores, toy.labels.reshape(2, 45, 100)
+
+
+def test_labels_of_transposed_maps(toy):
+    scores, labels = maps(toy)
+    for call in (p2p.evaluate, p2p.estimate_prior):
+        words = ["(2, 100, 45)", "(2, 45, 100)"]
+        refused(lambda c=call: c(scores, labels=labels.transpose(0, 2, 1), class_axis=1), *words)
+
+
+def test_labels_of_maps_as_they_are_or_flat_are_read(toy):
+    scores, labels = maps(toy)
+    expected = (toy.logits.argmax(axis=1) == toy.labels).mean()
+    for given in (labels, labels.ravel()):
+        found = p2p.evaluate(scores, labels=given, class_axis=1)
+        assert found.accuracy == pytest.approx(expected)
+
+
+def test_one_hot_labels(toy):
+    rows = np.eye(7, dtype=int)[toy.labels]
+    refused(lambda: p2p.evaluate(toy.logits, labels=rows), "one-hot", "argmax(axis=1)")
+
+
+def test_counts_keyed_by_numbers_as_text_are_read(toy):
+    counts = {str(c): toy.counts[c] for c in reversed(range(7))}
+    prior = p2p.estimate_prior(toy.logits, counts=counts)
+    assert prior.counts == pytest.approx(toy.counts)
