@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,15 +87,50 @@ def _from_torch(tensor: Any, name: str) -> Rows:
     return Rows(array, lambda result: torch.from_numpy(result).to(device), None, array.dtype)
 
 
+# Columns that hold whole numbers and have such a name are no scores of a class.
+_NO_CLASSES = {"id", "index", "level_0", "row", "label", "labels", "target", "class", "y", "y_true",
+               "predict", "prediction", "predicted", "fold", "split", "group"}  # fmt: skip
+# Names that libraries give to an index which was written as a column.
+_INDEX = ("Unnamed: ", "__index_level_")
+
+
+def _demand_classes(names: list[str], columns: list[Any], name: str) -> None:
+    """Refuse a column of a table that is no class: an index, an id, a label, a fold."""
+    index = next((n for n in names if n.startswith(_INDEX)), None)
+    if index is not None:
+        raise refusal(
+            name,
+            f"has a column '{index}', which is an index that was written to a file",
+            "read the file with index_col=0, or drop the column",
+        )
+    kinds = [np.asarray(column[:1]).dtype.kind for column in columns]
+    for column, kind, of in zip(columns, kinds, names, strict=True):
+        whole = kind in "iub" and "f" in kinds
+        if not whole and not (kind == "f" and of.lower() in _NO_CLASSES):
+            continue
+        values = np.asarray(column)
+        if (values == values[:1]).all() and not values[:1].any():
+            continue  # a class that no row believes in, as CSV files write it
+        if whole or (np.isfinite(values).all() and (values == np.floor(values)).all()):
+            raise refusal(
+                name,
+                f"has a column '{of}' of whole numbers beside columns of scores",
+                f"an id, an index, a label or a fold is no class: drop it; a class named '{of}' "
+                "needs scores as the others have, as floats",
+            )
+
+
 def _from_frame(frame: Any, name: str) -> Rows:
     """Rows of a pandas, polars or pyarrow table; its columns are the classes."""
-    kind = library(frame)
+    kind = "pandas" if hasattr(frame, "iloc") else library(frame)
     if kind == "pyarrow":
         names = [str(column) for column in frame.column_names]
-        columns = [np.asarray(frame.column(i)) for i in range(frame.num_columns)]
-        array = np.column_stack(columns) if columns else np.empty((0, 0))
+        columns = [frame.column(i) for i in range(frame.num_columns)]
+        arrays = [np.asarray(column) for column in columns]
+        array = np.column_stack(arrays) if columns else np.empty((0, 0))
     else:
         names = [str(column) for column in frame.columns]
+        columns = [frame.iloc[:, i] if kind == "pandas" else frame[:, i] for i in range(len(names))]
         array = frame.to_numpy()
     if kind == "pandas" and array.dtype.kind == "O":
         import pandas
@@ -102,13 +138,13 @@ def _from_frame(frame: Any, name: str) -> Rows:
         if all(pandas.api.types.is_numeric_dtype(column) for column in frame.dtypes):
             array = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     if array.dtype.kind not in "fiub":
-        columns = frame.columns if kind == "pyarrow" else [frame[c] for c in frame.columns]
         kinds = [np.asarray(column).dtype.kind for column in columns]
         odd = next((n for n, k in zip(names, kinds, strict=False) if k not in "fiub"), names[0])
         raise refusal(name, f"has a column '{odd}' that holds no numbers", "drop it, or convert it")
     repeated = next((n for i, n in enumerate(names) if n in names[:i]), None)
     if repeated is not None:
         raise refusal(name, f"has two columns '{repeated}'", "give every class one column")
+    _demand_classes(names, columns, name)
 
     def table(result: NDArray[Any]) -> Any:
         if kind == "pandas":
@@ -145,12 +181,27 @@ def _are_numbers(names: list[str]) -> bool:
 
 
 def _is_frame(value: object) -> bool:
-    return (library(value), type(value).__name__) in {
-        ("pandas", "DataFrame"),
-        ("polars", "DataFrame"),
-        ("pyarrow", "Table"),
-        ("pyarrow", "RecordBatch"),
-    }
+    """Whether `value` is a table, whose columns have names."""
+    kind = type(value)  # asking a lazy table itself may compute it
+    return (library(value) == "pyarrow" and hasattr(kind, "column_names")) or (
+        hasattr(kind, "columns") and hasattr(kind, "dtypes")
+    )
+
+
+def _in_memory(frame: Any, name: str) -> Any:
+    """Return a table of any library as one of pandas, polars or pyarrow, with its names."""
+    for kind in (base.__module__.partition(".")[0] for base in type(frame).__mro__):
+        if kind in ("pandas", "polars", "pyarrow") and not hasattr(frame, "collect"):
+            return frame
+    for method in ("compute", "to_pandas"):  # Dask; Modin, cuDF
+        if hasattr(frame, method):
+            return getattr(frame, method)()
+    raise refusal(
+        name,
+        f"is a {type(frame).__module__.partition('.')[0]} {type(frame).__name__}, which is not in "
+        "memory",
+        "collect it first, as in frame.collect() or frame.toPandas()",
+    )
 
 
 def _from_device(value: Any, name: str) -> Rows:
@@ -197,6 +248,23 @@ def _from_numpy(array: NDArray[Any], name: str) -> Rows:
     return Rows(array, _same, None, array.dtype)
 
 
+def _demand_scores(value: Any, name: str) -> None:
+    """Refuse, by name, what can be iterated but holds no scores."""
+    kind = type(value).__name__
+    modules = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    remedy = None
+    if "scipy" in modules and hasattr(value, "toarray"):
+        kind, remedy = f"sparse {kind}", f"pass {name}.toarray()"
+    elif "torch" in modules and kind.endswith("DataLoader"):
+        remedy = "it yields inputs; pass their scores, as in (model(x) for x, _ in loader)"
+    elif callable(value) and not hasattr(value, "__array__"):
+        remedy = "pass the scores that it makes, not the model"
+    elif isinstance(value, (set, frozenset, range, io.IOBase)):
+        remedy = "pass an array of shape (rows, classes), or an iterable of such blocks"
+    if remedy is not None:
+        raise refusal(name, f"is a {kind}", remedy)
+
+
 def as_rows(value: Any, name: str = "scores") -> Rows:
     """Look at a score array of any library; copies only what cannot be looked at.
 
@@ -215,8 +283,9 @@ def as_rows(value: Any, name: str = "scores") -> Rows:
         return _from_numpy(value, name)
     if library(value) == "torch":
         return _from_torch(value, name)
+    _demand_scores(value, name)
     if _is_frame(value):
-        return _from_frame(value, name)
+        return _from_frame(_in_memory(value, name), name)
     if hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
         return _from_device(value, name)
     if isinstance(value, (list, tuple)):
@@ -244,15 +313,22 @@ def as_rows(value: Any, name: str = "scores") -> Rows:
     )
 
 
+def agree(*named: tuple[str, Sequence[str] | None]) -> list[str] | None:
+    """Return the names that all sources agree on; Error naming the first that differs."""
+    known = [(origin, list(names)) for origin, names in named if names is not None]
+    if not known:
+        return None
+    return _core.agree_on_class_names([o for o, _ in known], [n for _, n in known])
+
+
 def check_shape(array: NDArray[Any], class_axis: int | None, name: str, named: bool = False) -> int:
     """Return the class axis, counted from 0; Error where there is none."""
     rank = array.ndim
     if rank == 1:
-        raise refusal(
-            name,
-            f"has shape {array.shape}",
-            "expected (rows, classes); one logit s of two classes is column_stack([0 * s, s])",
-        )
+        single = "logit s of class 1 of two is column_stack([0 * s, s])"
+        if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
+            single = "probability p of class 1 of two is column_stack([1 - p, p])"
+        raise refusal(name, f"has shape {array.shape}", f"expected (rows, classes); one {single}")
     if not 2 <= rank <= 4:
         raise refusal(
             name,
@@ -288,7 +364,7 @@ def core_scores(
     value: Any, class_axis: int | None = None, name: str = "scores"
 ) -> tuple[_core.Scores, Rows]:
     """Scores for the core, and how the first array looked; lists of arrays are one data set."""
-    if is_blocks(value):
+    if is_blocks(value, name):
         if not isinstance(value, (list, tuple)):
             raise refusal(
                 name,
@@ -317,11 +393,13 @@ def core_scores(
                 f"has {rows.array.shape[axis]} classes, but those before it had {width}",
                 "give all arrays of one model",
             )
+    agree(*((f"the columns of '{name}[{i}]'", rows.names) for i, rows in enumerate(all_rows)))
     return _core.Scores([rows.array for rows in all_rows], class_axis, name), all_rows[0]
 
 
-def is_blocks(value: Any) -> bool:
-    """Whether `value` is an iterable of score blocks and not an array."""
+def is_blocks(value: Any, name: str = "scores") -> bool:
+    """Whether `value` is an iterable of score blocks and not an array; Error when it is neither."""
+    _demand_scores(value, name)
     if isinstance(value, np.ndarray) or hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
         return False
     if isinstance(value, (str, bytes)) or _is_frame(value) or isinstance(value, Mapping):

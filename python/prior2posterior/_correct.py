@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import Rows, as_rows, blocks_of, check_shape, core_scores, is_blocks
+from ._arrays import Rows, agree, as_rows, blocks_of, check_shape, core_scores, is_blocks
 from ._core import ClassPrior, Correction
 from ._errors import Error, warn
-from ._values import agree, as_labels, integer, maybe_integer, number, per_class, threads_of
+from ._values import as_labels, integer, maybe_integer, number, per_class, threads_of
 
 __all__ = ["correct", "make_correction", "methods"]
 
@@ -337,6 +337,8 @@ def correct(
     if is_blocks(scores):
         if out is not None or second is not None:
             raise Error("out and second do not go with blocks of scores; correct each block")
+        if isinstance(scores, (list, tuple)):
+            core_scores(scores, class_axis)  # refuses what is no block before the first is read
         return _corrected_blocks(scores, correction, output, input, class_axis, count)
     rows = as_rows(scores)
     return _corrected(
@@ -377,8 +379,7 @@ def _corrected(
 ) -> Any:
     array = rows.array
     axis = check_shape(array, class_axis, name, rows.names is not None)
-    if rows.names is not None:
-        agree(("the prior", correction.classes), (f"the columns of '{name}'", rows.names))
+    _demand_same_columns(correction, rows, name)
     shape = array.shape
     if output == "labels":
         shape = shape[:axis] + shape[axis + 1 :]
@@ -392,6 +393,11 @@ def _corrected(
     else:
         expected = np.dtype(np.int64) if output == "labels" else rows.dtype
         target = _checked_out(out, shape, expected, array)
+    of_second = None
+    if second is not None:
+        of_second, first = core_scores(second, class_axis, "second")
+        _demand_same_columns(correction, first, "second")
+        agree((f"the columns of '{name}'", rows.names), ("the columns of 'second'", first.names))
     _core.correct(
         _core.Scores([array], class_axis, name),
         target,
@@ -399,12 +405,26 @@ def _corrected(
         correction,
         input,
         output or "",
-        None if second is None else core_scores(second, class_axis, "second")[0],
+        of_second,
         "auto",
         stated,
         threads,
     )
     return rows.wrap(target) if out is None else out
+
+
+def _demand_same_columns(correction: Correction, rows: Rows, name: str) -> None:
+    """Refuse a table whose columns are not the classes of the correction, in their order."""
+    if rows.names is None:
+        return
+    numbered = sorted(rows.names) == sorted(map(str, range(len(rows.names))))
+    if correction.classes is None and numbered:
+        raise Error(
+            f"the columns of '{name}' are numbered in another order than 0 to "
+            f"{len(rows.names) - 1}, and the prior has no class names to match them by; put the "
+            "columns in order, or name the classes where the prior is estimated"
+        )
+    agree(("the prior", correction.classes), (f"the columns of '{name}'", rows.names))
 
 
 def _checked_out(

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import Rows, as_rows, blocks_of, check_shape, core_scores, is_blocks
+from ._arrays import Rows, agree, as_rows, blocks_of, check_shape, core_scores, is_blocks
 from ._core import ClassPrior
 from ._errors import Error, warn
 from ._values import (
-    agree,
     as_labels,
     class_numbers,
     integer,

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _core
-from ._arrays import core_scores, is_blocks
+from ._arrays import agree, core_scores, is_blocks
 from ._core import ClassPrior, Inspection, Metrics
 from ._correct import demand_prior
 from ._errors import Error, warn
 from ._values import (
-    agree,
     as_labels,
     class_numbers,
     integer,

@@ -15,9 +15,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from . import _core
+from ._arrays import agree
 from ._core import Correction
 from ._errors import Error
-from ._values import agree
 
 try:
     from sklearn.frozen import FrozenEstimator
@@ -60,7 +60,14 @@ def bake_estimator(model: Any, correction: Correction, *, again: bool = False) -
     """
     baked = deepcopy(model)
     head = _head(baked)
+    if not hasattr(head, "get_params"):
+        raise Error(
+            f"the model is a {type(head).__name__}, which is no classifier of scikit-learn; use "
+            "correct() on its probabilities"
+        )
     check_is_fitted(head)
+    if not hasattr(head, "classes_"):
+        raise Error(f"a {type(head).__name__} has no classes; expected a classifier")
     _demand_same_classes(head, correction)
     if correction.scale is not None:
         raise Error(

@@ -96,7 +96,8 @@ def as_labels(
     if shape is not None:
         _check_positions(array.shape, shape, -1 if class_axis is None else class_axis)
     if array.ndim == 0:
-        raise refusal("labels", "is one number", "expected one label per row")
+        found = "one number" if array.dtype.kind in "iuf" else f"a {type(labels).__name__}"
+        raise refusal("labels", f"is {found}", "expected an array with one label per row")
     if array.dtype.kind in "OUST" or array.dtype.name.startswith("string"):
         return _numbers_of_names(array.reshape(-1), classes)
     if array.dtype.kind == "b":
@@ -220,11 +221,3 @@ def row_weights(weights: Any) -> NDArray[np.float64] | None:
     if array.ndim != 1 or not array.size:
         raise refusal("weights", f"has shape {array.shape}", "expected one number per row")
     return np.ascontiguousarray(array)
-
-
-def agree(*named: tuple[str, Sequence[str] | None]) -> list[str] | None:
-    """Return the names that all sources agree on; Error naming the first that differs."""
-    known = [(origin, list(names)) for origin, names in named if names is not None]
-    if not known:
-        return None
-    return _core.agree_on_class_names([o for o, _ in known], [n for _, n in known])

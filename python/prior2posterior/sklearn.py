@@ -37,6 +37,7 @@ from ._correct import correct, make_correction
 from ._errors import Error, warn
 from ._estimate import PosteriorSum
 from ._sklearn_bake import bake_estimator, is_frozen, unbake_estimator
+from ._sklearn_check import missing_prior, worse_than_none
 from ._sklearn_rows import (
     label_numbers,
     labels_of_columns,
@@ -44,6 +45,8 @@ from ._sklearn_rows import (
     posterior_sum,
     validate_data,
 )
+from ._sklearn_weights import class_weights
+from ._values import per_class
 
 __all__ = ["PriorCorrectedClassifier", "PriorCorrector", "bake_estimator", "unbake_estimator"]
 
@@ -229,6 +232,14 @@ def _gives_probabilities(meta: PriorCorrectedClassifier) -> bool:
     return hasattr(getattr(meta, "estimator_", meta.estimator), "predict_proba")
 
 
+def _is_empirical(target: Any) -> bool:
+    return isinstance(target, str) and target == "empirical"
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
 class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """A classifier with its effective prior divided out: p' ~ p / q * target.
 
@@ -249,9 +260,11 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     strength : float or 'auto'
         Share of the correction, 0 is the identity; ``'auto'``: chosen on those posteriors.
     trained_with
-        How `estimator` treats the classes: ``'ce'``, or ``('weights', w)`` with one weight per
-        class in the order of `classes_`, or a mapping from class label; as for
-        :func:`prior2posterior.estimate_prior`.
+        How `estimator` treats the classes. ``'auto'``: class weights and samplers are read from it,
+        through pipelines, searches and ensembles; scores that do not carry the training prior after
+        that are left alone, with a warning. ``'ce'``, or ``('weights', w)`` with one weight per
+        class in the order of `classes_`, or a mapping from class label, as for
+        :func:`prior2posterior.estimate_prior`: taken at its word, with the same warning.
     counts
         Training rows per class, shape (C,), or a mapping from class label; None: counted in `y`,
         with `sample_weight`. When given, the rows are weighted to follow it.
@@ -287,7 +300,7 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         target: Any = "uniform",
         method: str = "p2p",
         strength: float | str = 1.0,
-        trained_with: Any = "ce",
+        trained_with: Any = "auto",
         counts: Any = None,
         cv: Any = None,
     ) -> None:
@@ -315,6 +328,13 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         ------
         Error
             An estimator, labels or parameters that cannot be used.
+
+        Warns
+        -----
+        PriorWarning
+            Scores that do not carry the training prior, so that dividing it out would do so twice;
+            a correction chosen on folds that makes the final fit worse; and what
+            :func:`prior2posterior.make_correction` warns of.
         """
         y = column_or_1d(y, warn=True)
         self._validate(sample_weight)
@@ -324,6 +344,11 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         self.estimator_ = clone(self.estimator)
         if not is_frozen(self.estimator):
             self.estimator_.fit(X, y, **weights)
+        if not _gives_probabilities(self):  # some estimators know only when they are fitted
+            raise Error(
+                f"estimator {type(self.estimator).__name__} has no predict_proba; wrap it in "
+                "sklearn.calibration.CalibratedClassifierCV, or use PriorCorrector on its scores"
+            )
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
@@ -334,14 +359,14 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             posteriors = self.estimator_.predict_proba(X)
         else:
             posteriors = out_of_fold(self.estimator, X, y, self.cv, weights)
-            if self.strength == "auto" or self.method not in ("none", "empirical", "p2p"):
+            if _is_auto(self.strength) or self.method not in ("none", "empirical", "p2p"):
                 evidence = {"holdout": posteriors, "holdout_labels": numbers, "input": "probs"}
         total = posterior_sum(
             numbers,
             sample_weight,
             len(self.classes_),
             counts=self.counts,
-            trained_with=self.trained_with,
+            trained_with=self._trained_with(numbers),
             input="probs",
             rows="train" if self.cv is None else "holdout",
             classes=[str(label) for label in self.classes_],
@@ -354,6 +379,7 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             strength=self.strength,
             **evidence,
         )
+        self._check(X, posteriors, numbers, sample_weight)
         return self
 
     @available_if(_gives_probabilities)
@@ -389,25 +415,60 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
         )
         return corrected
 
+    def _trained_with(self, numbers: NDArray[np.int64]) -> Any:
+        """Return how the fitted estimator treats the classes, as far as it says."""
+        if not _is_auto(self.trained_with):
+            return self.trained_with
+        names = [str(label) for label in self.classes_]
+        counts = per_class(self.counts, "counts", names)
+        if counts is None:
+            counts = np.bincount(numbers, minlength=len(names)).astype(np.float64)
+        weights = class_weights(self.estimator_, counts, self.classes_)
+        self._weighs = None if weights is None else weights.origin
+        return "ce" if weights is None or weights.values is None else ("weights", weights.values)
+
+    def _check(self, X: Any, posteriors: Any, numbers: Any, sample_weight: Any) -> None:
+        """Leave the scores alone where a correction would divide twice, or harms the final fit."""
+        if _is_auto(self.method) or _is_auto(self.strength):
+            fault = worse_than_none(
+                self.correction_, self.estimator_.predict_proba(X), numbers, sample_weight
+            )
+            if fault is not None:
+                self._leave_alone(
+                    "the correction that was chosen on the folds makes the fit on all rows worse "
+                    f"on its own rows ({fault}), so its fit is of another kind than theirs"
+                )
+            return
+        if self.method in ("none", "match", "bias", "temperature", "vector-scaling"):
+            return  # these need not know how the estimator was trained
+        fault = missing_prior(self.prior_, posteriors, numbers, sample_weight)
+        if fault is None:
+            return
+        why = (
+            f"{fault}, as when class weights, a sampler or a balanced loss was used, and "
+            "correcting would divide twice"
+        )
+        if _is_auto(self.trained_with) and self._weighs is not None:
+            why += f"; there is {self._weighs}"
+        remedy = "say how it was trained with trained_with=('weights', w), one weight per class, "
+        if not _is_auto(self.trained_with) or _is_empirical(self.target):
+            warn(f"{why}; {remedy}or use method='match', which need not know")
+            return
+        self._leave_alone(
+            f"{why}; {remedy}use method='match', which need not know, or insist with "
+            "trained_with='ce'"
+        )
+
+    def _leave_alone(self, why: str) -> None:
+        self.correction_ = make_correction(self.prior_, method="none")
+        warn(f"the scores are left alone: {why}")
+
     def _validate(self, sample_weight: Any) -> None:
         name = type(self.estimator).__name__
-        if not _gives_probabilities(self):
-            raise Error(
-                f"estimator {name} has no predict_proba; wrap it in "
-                "sklearn.calibration.CalibratedClassifierCV, or use PriorCorrector on its scores"
-            )
-        if self.cv is None and any(
-            isinstance(value, str) and value == "auto" for value in (self.method, self.strength)
-        ):
+        if self.cv is None and (_is_auto(self.method) or _is_auto(self.strength)):
             raise Error("'auto' chooses on out-of-fold posteriors; give cv, as in cv=5")
         if self.cv is not None and is_frozen(self.estimator):
             raise Error("cv fits the estimator on each fold, but it is frozen; leave cv out")
-        last = self.estimator.steps[-1][1] if hasattr(self.estimator, "steps") else self.estimator
-        if getattr(last, "class_weight", None) is not None and self.trained_with == "ce":
-            warn(
-                f"estimator {name} has class_weight, which has moved its prior already; say so "
-                "with trained_with=('weights', w), one weight per class, or leave class_weight out"
-            )
         if sample_weight is None:
             return
         if self.counts is not None:

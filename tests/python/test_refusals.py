@@ -1,9 +1,12 @@
 """What cannot be used is refused with one sentence: what, where, found, expected, how to mend."""
 
+import io
+
 import numpy as np
 import pandas
 import prior2posterior as p2p
 import pytest
+import scipy.sparse
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,51 @@ def test_scores(toy, prior, case):
     refused(lambda: p2p.evaluate(bad, toy.labels), *words)
     if case not in ("one class", "no classes"):
         refused(lambda: p2p.correct(bad, prior), *words)
+
+
+NO_SCORES = {
+    "a sparse matrix": (lambda z: scipy.sparse.csr_matrix(z), ["sparse csr_matrix", "toarray()"]),
+    "a sparse array": (lambda z: scipy.sparse.coo_array(z), ["sparse coo_array", "toarray()"]),
+    "a set": (lambda z: {1.0, 2.0}, ["is a set", "array"]),
+    "a range": (lambda z: range(9000), ["is a range", "array"]),
+    "an open file": (lambda z: io.BytesIO(b"1,2"), ["is a BytesIO", "array"]),
+    "a model": (lambda z: Model(), ["is a Model", "the scores that it makes"]),
+    "a list with a set": (lambda z: [z, {1.0}], ["'scores[1]' is a set"]),
+}
+
+
+class Model:
+    """Layers, as of an nn.Sequential: callable, and iterable."""
+
+    def __call__(self, x):
+        return x
+
+    def __iter__(self):
+        return iter([self])
+
+
+@pytest.mark.parametrize("case", NO_SCORES)
+def test_what_holds_no_scores_is_refused_when_called(toy, prior, case):
+    make, words = NO_SCORES[case]
+    bad = make(toy.logits)
+    refused(lambda: p2p.correct(bad, prior), *words)
+    refused(lambda: p2p.estimate_prior(bad), *words)
+    refused(lambda: p2p.evaluate(bad, toy.labels), *words)
+
+
+@pytest.mark.parametrize("name", ["holdout", "unlabelled", "holdout_second"])
+def test_evidence_that_holds_no_scores_is_refused_by_name(toy, prior, name):
+    refused(lambda: p2p.make_correction(prior, **{name: {1.0}}), f"'{name}' is a set")
+
+
+def test_labels_that_are_no_array_are_named(toy):
+    refused(lambda: p2p.evaluate(toy.logits, {0, 1}), "'labels' is a set")
+    refused(lambda: p2p.evaluate(toy.logits, 3), "one number")
+
+
+def test_one_axis_gets_the_recipe_of_its_kind(toy):
+    refused(lambda: p2p.estimate_prior(np.array([0.1, 0.9])), "column_stack([1 - p, p])")
+    refused(lambda: p2p.estimate_prior(np.array([-2.0, 3.0])), "column_stack([0 * s, s])")
 
 
 def test_scores_of_another_number_of_classes(toy, prior):

@@ -14,7 +14,6 @@ from sklearn.utils import estimator_checks as checks
 FEWER_COLUMNS = "its data have fewer columns than classes, and here the columns are the classes"
 INTEGERS = "its data are integers: refused, since integers in place of scores are mostly labels"
 WORDING = "refused as it should be, in a sentence of this package"
-SPARSE = "refused as it should be, in a sentence of this package: scores are never sparse"
 
 # The columns of a PriorCorrector are classes, not features.
 CORRECTOR_EXCEPTIONS = {
@@ -31,9 +30,6 @@ CORRECTOR_EXCEPTIONS = {
     "check_estimators_empty_data_messages": WORDING,
     "check_fit2d_1feature": WORDING,
     "check_fit2d_predict1d": WORDING,
-    "check_estimator_sparse_tag": SPARSE,
-    "check_estimator_sparse_array": SPARSE,
-    "check_estimator_sparse_matrix": SPARSE,
 }
 
 
