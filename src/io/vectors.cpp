@@ -157,7 +157,8 @@ NamedValues read_text_vector(const io::Spec& spec) {
       });
   const std::size_t first = header ? 1 : 0;
   // The names are in the first column, or in the second when that one holds words.
-  const bool swapped = columns == 2 && !io::parse_number(lines.back().back());
+  const bool swapped = columns == 2 && io::parse_number(lines.back().front()) &&
+                       !io::parse_number(lines.back().back());
   for (std::size_t i = first; i < lines.size(); ++i) {
     const auto number = static_cast<std::int64_t>(i + 1);
     std::vector<std::string>& words = lines[i];

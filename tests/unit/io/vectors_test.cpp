@@ -86,6 +86,10 @@ TEST(ReadVector, RefusesNamesMissingTwiceOrUnknown) {
   EXPECT_THAT(error("{\"a\": 1, \"c\": 1}"), HasSubstr("'c', which is no class"));
 }
 
+TEST(ReadVector, NamesTheWordThatShouldBeAValue) {
+  EXPECT_THAT(vector_error("n.csv", "class,count\nb,2\nc,many\n"), HasSubstr("line 3: 'many'"));
+}
+
 TEST(ReadVector, ReadsAllValuesInOneLine) {
   EXPECT_THAT(read("n.txt", " [ 1 2 3 ]\n"), ElementsAre(1, 2, 3));
   EXPECT_THAT(read("n.txt", "[1000  300\n   10]\n"), ElementsAre(1000, 300, 10));
