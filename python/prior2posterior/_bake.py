@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ def bake(
     strength: float | str = 1.0,
     mode: str = "auto",
     output_name: str = "",
-    tensor: str = "",
+    tensor: str | Sequence[str] = "",
     add_bias: str = "",
     again: bool = False,
     verify: Any = None,
@@ -56,13 +56,13 @@ def bake(
         ``'auto'``: fold where possible.
     output_name, tensor, add_bias
         Files: as --output-name, --tensor and --add-bias of `p2p bake`. `tensor` also names the
-        Linear of a module where the last one is not the head.
+        Linear of a module where the last one is not the head, or all heads that are averaged.
     again
         On top of what is baked in already.
     verify
         Files: inputs of the model, as an array, a mapping from input name, or a path (.npy,
         .npz). Both models are run over them by ONNX Runtime, and the new file appears only when
-        its scores are the corrected old ones.
+        its scores are the corrected old ones. Modules: as for :func:`torch.bake_module`.
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5.
     threads
@@ -91,6 +91,8 @@ def bake(
         digest = ""
         if isinstance(prior, ClassPrior):
             digest = hashlib.sha256(prior.to_json().encode()).hexdigest()
+        if not isinstance(tensor, str):
+            raise Error("tensor is one name for a model file; several are for a torch.nn.Module")
         with _inputs_file(verify) as inputs:
             return _core.bake_file(
                 os.fspath(model),
@@ -106,12 +108,16 @@ def bake(
                 None if tolerance is None else number(tolerance, "tolerance"),
                 threads_of(threads),
             )
-    if output is not None or verify is not None:
-        raise Error("output and verify are for model files; for a model in memory leave them out")
+    if output is not None:
+        raise Error("output is for model files; for a model in memory leave it out")
     if _is_module(model):
         from .torch import bake_module
 
-        return bake_module(model, correction, layer=tensor, again=again)
+        return bake_module(
+            model, correction, layer=tensor, again=again, verify=verify, tolerance=tolerance
+        )
+    if verify is not None:
+        raise Error("verify is for model files and modules; leave it out")
     if hasattr(model, "predict"):
         from .sklearn import bake_estimator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from . import _core
 from ._core import Correction
-from ._errors import Error
+from ._errors import Error, warn
+from ._torch_proof import prove
 
 __all__ = ["bake_module", "unbake_module"]
 
@@ -38,7 +39,13 @@ _HARMLESS = (
 
 
 def bake_module(
-    module: nn.Module, correction: Correction, *, layer: str = "", again: bool = False
+    module: nn.Module,
+    correction: Correction,
+    *,
+    layer: str | Sequence[str] = "",
+    again: bool = False,
+    verify: Any = None,
+    tolerance: float | None = None,
 ) -> nn.Module:
     """Return a copy of a module whose last layer makes corrected scores.
 
@@ -54,9 +61,16 @@ def bake_module(
         From :func:`prior2posterior.make_correction`.
     layer
         Name of the layer, as in `named_modules()`, where the last is not the head or where there
-        are several heads; any `nn.Linear` or `nn.Conv2d`.
+        are several heads; any `nn.Linear` or `nn.Conv2d`. Several names: heads whose scores are
+        averaged, each of which takes the whole correction.
     again
         On top of what is baked in already.
+    verify
+        Inputs of a few rows, a tensor, a tuple or a mapping of them: both modules are run over
+        them in eval mode, and the new one is returned only when its scores are the corrected old
+        ones (the first tensor of the output, or its `logits`).
+    tolerance
+        Most that scores may differ, relative beyond 1; None: 1e-5, or 8 units in the last place.
 
     Returns
     -------
@@ -69,7 +83,13 @@ def bake_module(
     Error
         No layer with C outputs; two that may both be heads; in an `nn.Sequential`, a module behind
         the layer that changes what its bias does (Sigmoid); parameters that other modules use too;
-        a layer that is corrected already; numbers that its dtype cannot hold.
+        a layer that is corrected already; numbers that its dtype cannot hold; the proof failed.
+
+    Warns
+    -----
+    PriorWarning
+        A `forward` that nobody reads here and no `verify`; a new bias that `from_pretrained` of
+        transformers will not load.
 
     Notes
     -----
@@ -77,6 +97,47 @@ def bake_module(
     layer is not seen. A layer with C outputs before the last is passed over where it is clearly
     earlier: in an `nn.Sequential`, or when the last takes C inputs.
     """
+    result = module
+    names = [layer] if isinstance(layer, str) else list(layer)
+    if not names:
+        raise Error("layer names no layer; give a name, or leave it out for the last one")
+    for name in names:
+        result = _baked(result, correction, name, again)
+    if verify is not None:
+        prove(module, result, correction, verify, tolerance)
+    elif not _says_order(module, result):
+        warn(
+            f"{type(module).__name__}.forward may do anything with the scores of the layer, and "
+            "nothing was run; give a few inputs with verify=x to prove the result"
+        )
+    _warn_of_new_bias(module, result)
+    return result
+
+
+def _says_order(module: nn.Module, result: nn.Module) -> bool:
+    """Whether nn.Sequentials alone lead to what was corrected."""
+    for name, baked in result.named_modules():
+        if hasattr(baked, _RECORD) and name:
+            path = name.split(".")
+            parents = (module.get_submodule(".".join(path[:i])) for i in range(len(path)))
+            if not all(type(parent) is nn.Sequential for parent in parents):
+                return False
+    return True
+
+
+def _warn_of_new_bias(module: nn.Module, result: nn.Module) -> None:
+    for name, baked in result.named_modules():
+        made = hasattr(baked, _RECORD) and getattr(module.get_submodule(name), "bias", None) is None
+        if made and hasattr(module, "save_pretrained"):
+            warn(
+                f"layer '{name}' has a bias now, which from_pretrained drops, since the "
+                f"architecture of {type(module).__name__} has none; save the module itself "
+                "(torch.save), make the bias before loading the state dict, or put a "
+                "PriorCorrection behind the logits"
+            )
+
+
+def _baked(module: nn.Module, correction: Correction, layer: str, again: bool) -> nn.Module:
     if isinstance(module, torch.jit.ScriptModule):
         raise Error(
             "module is a ScriptModule, whose layers cannot be changed here; save it and bake the "
