@@ -7,10 +7,10 @@
 #include <limits>
 #include <numeric>
 
+#include "metrics/tv_interval.hpp"
+
 namespace p2p {
 namespace {
-
-constexpr double kNormal975 = 1.959963984540054;
 
 std::vector<double> average_ranks(const std::vector<double>& values) {
   std::vector<std::size_t> order(values.size());
@@ -47,21 +47,17 @@ PriorDistance distance(const ClassPrior& prior) {
   const std::vector<double>& q = prior.effective;
   const std::vector<double>& pi = prior.empirical;
   PriorDistance result;
-  double tv_variance = 0;
   std::vector<double> q_seen;
   std::vector<double> pi_seen;
   for (std::size_t c = 0; c < q.size(); ++c) {
     result.tv += std::abs(q[c] - pi[c]) / 2;
-    const double q_stderr = std::isnan(prior.log_q_stderr[c]) ? 0 : q[c] * prior.log_q_stderr[c];
-    tv_variance += q_stderr * q_stderr / 4;
     if (pi[c] <= 0) continue;
     q_seen.push_back(q[c]);
     pi_seen.push_back(pi[c]);
     result.kl += q[c] * std::log(q[c] / pi[c]);
     result.max_ratio = std::max({result.max_ratio, q[c] / pi[c], pi[c] / q[c]});
   }
-  const double half = kNormal975 * std::sqrt(tv_variance);
-  result.tv_ci95 = {std::max(0.0, result.tv - half), std::min(1.0, result.tv + half)};
+  result.tv_ci95 = tv_interval(prior, result.tv);
   result.spearman = correlation(average_ranks(q_seen), average_ranks(pi_seen));
   return result;
 }
@@ -77,31 +73,36 @@ PriorInspection inspect_prior(const ClassPrior& prior, std::int64_t listed) {
         "it with --counts.";
   } else {
     result.distance = distance(prior);
+    const Interval& ci = result.distance->tv_ci95;
     const std::string measured = fmt::format(
-        "The effective prior and the class frequencies differ by {:.4f} in total variation, ",
+        "The effective prior and the class frequencies differ by {:.4f} in total variation",
         result.distance->tv);
+    const std::string interval =
+        fmt::format(" (95 % interval without sampling noise {:.4f} to {:.4f})", ci.low, ci.high);
     if (!missing_parts(prior).empty()) {
       result.gap_sentence =
           measured +
-          "but parts of the data set are missing, whose rows may be of other classes; join all "
+          ", but parts of the data set are missing, whose rows may be of other classes; join all "
           "parts with p2p merge.";
-    } else if (result.distance->tv < kNoGapTv) {
+    } else if (ci.high < kNoGapTv) {
       result.gap = GapVerdict::kNoGap;
       result.gap_sentence =
-          measured + fmt::format("below {}: both give nearly the same correction.", kNoGapTv);
-    } else {
+          measured + interval +
+          fmt::format(", below {}: both give nearly the same correction.", kNoGapTv);
+    } else if (ci.low >= kNoGapTv) {
       result.gap = GapVerdict::kGap;
       result.gap_sentence =
-          measured + fmt::format(
-                         "at least {}: the model does not hold the prior that its training counts "
-                         "suggest. Which of the two corrects better, labelled held-out rows tell "
-                         "(--method auto).",
-                         kNoGapTv);
-      if (result.distance->tv_ci95.low < kNoGapTv) {
-        result.gap_sentence +=
-            " With so few rows part or all of that may be sampling noise, which makes the distance "
-            "larger; more rows would tell.";
-      }
+          measured + interval +
+          fmt::format(
+              ", at least {}: the model does not hold the prior that its training counts "
+              "suggest. Which of the two corrects better, labelled held-out rows tell "
+              "(--method auto).",
+              kNoGapTv);
+    } else {
+      result.gap_sentence =
+          measured + interval +
+          fmt::format(": too few rows to tell whether it is above {}; more rows would tell.",
+                      kNoGapTv);
     }
   }
 

@@ -1,5 +1,8 @@
 """The formulas of the project in plain NumPy float64, written apart from the C++ code."""
 
+import math
+from statistics import NormalDist
+
 import numpy as np
 
 
@@ -184,3 +187,32 @@ def distances(q, pi):
         "spearman": spearman(q, pi),
         "max_ratio": max((q / pi).max(), (pi / q).max()),
     }
+
+
+def folded(k):
+    """Mean and standard deviation of |k + e|, e standard normal."""
+    mean = math.sqrt(2 / math.pi) * math.exp(-k * k / 2) + k * math.erf(k / math.sqrt(2))
+    return mean, math.sqrt(max(0.0, 1 + k * k - mean * mean))
+
+
+def tv_interval(q, pi, stderr, n):
+    """The interval of docs/metrics.md for the total variation between q and pi."""
+    variance = stderr**2
+    ratio = variance.sum() / (q * (1 - q) / n).sum()
+    variance = variance + ratio / 2 * pi / (n * (1 + n * pi))
+    widened = variance / np.maximum(0.5, 1 - variance / variance.sum())
+    scale = np.sqrt(variance).sum() / 2
+    spread = math.sqrt(widened.sum()) / 2
+    third = math.sqrt(2) * (4 - math.pi) / (math.pi - 2) ** 1.5  # skewness of |e|
+    skewness = third * (widened**1.5).sum() / widened.sum() ** 1.5
+    z_low, z_high = NormalDist().inv_cdf(0.965), NormalDist().inv_cdf(0.985)
+    tv = np.abs(q - pi).sum() / 2
+    mean, deviation = folded(0)
+    low = tv - scale * mean - (z_low + (z_low**2 - 1) / 6 * skewness) * spread * deviation
+    below, above = 0.0, (tv + z_high * spread) / scale
+    while above - below > 1e-9 * max(1.0, above):
+        k = (below + above) / 2
+        mean, deviation = folded(k)
+        below, above = (k, above) if scale * mean - z_high * spread * deviation < tv else (below, k)
+    high = min(1.0, above * scale)
+    return [min(max(low, 0.0), high), high]

@@ -26,10 +26,24 @@ def test_distances_agree_with_the_reference(toy, prior):
         assert found[name] == pytest.approx(value, rel=1e-9), name
 
 
-def test_the_interval_of_tv_holds_its_value(toy, prior):
+def test_the_interval_of_tv_agrees_with_the_reference(toy, prior):
+    q, pi, n = np.array(prior["effective"]), np.array(prior["empirical"]), prior["n_rows"]
+    expected = reference.tv_interval(q, pi, q * np.array(prior["log_q_stderr"]), n)
+    assert inspect(toy)["tv_ci95"] == pytest.approx(expected, abs=1e-7)
+
+
+def test_few_rows_cannot_tell_a_gap(toy):
+    """200 rows that are drawn from pi itself are off by more than 0.02, by chance alone."""
+    rng = np.random.default_rng(3)
+    pi = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
+    toy.save("few.npy", (9 * np.eye(5)[rng.choice(5, 200, p=pi)]).astype("f4"))
+    toy.save("n.npy", 1000 * pi)
+    estimate("few.npy", "--counts", "n.npy", cwd=toy.folder)
     found = inspect(toy)
-    low, high = found["tv_ci95"]
-    assert low <= found["tv"] <= high
+    assert found["tv"] > 0.02
+    assert found["tv_ci95"][0] == 0
+    assert found["gap"]["verdict"] == "unknown"
+    assert "too few rows" in found["gap"]["explanation"]
 
 
 def test_no_gap_below_the_threshold(toy):

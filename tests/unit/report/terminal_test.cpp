@@ -59,7 +59,7 @@ TEST(InspectionText, SaysVerdictsAndClasses) {
   const std::string text =
       inspection_text(prior, inspect_prior(prior), judge_balance(std::nullopt));
   EXPECT_THAT(text, HasSubstr("effective prior of 3 classes from 2 rows (train), trained with ce"));
-  EXPECT_THAT(text, HasSubstr("gap: gap"));
+  EXPECT_THAT(text, HasSubstr("gap: unknown"));
   EXPECT_THAT(text, HasSubstr("balance: unknown"));
   EXPECT_THAT(text, HasSubstr("most over-believed classes\n  bee"));
   EXPECT_THAT(text, Not(HasSubstr("incomplete")));
