@@ -12,7 +12,6 @@
 #include "p2p/linear_head.hpp"
 #include "p2p/open.hpp"
 #include "p2p/parallel.hpp"
-#include "p2p/score_kind.hpp"
 #include "p2p/version.hpp"
 #include "run_folder.hpp"
 #include "words.hpp"
@@ -27,6 +26,23 @@ ScoreKind parse_kind(const std::string& text) {
     if (text == kind_name(kind)) return kind;
   }
   return ScoreKind::kAuto;
+}
+
+ReadScores read_files(const ScoreOptions& options) {
+  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis,
+                                                .one_column = options.reading.binary,
+                                                .warn = warn,
+                                                .skip_columns = options.skip_columns,
+                                                .features = !options.head.empty()});
+  const ScoreKind kind = parse_kind(options.input);
+  if (options.head.empty()) return read_scores(std::move(files), kind, options.reading);
+  if (options.reading.changes()) {
+    throw_usage(
+        "--head makes logits of features; --normalise, --log-base and --binary read stored scores: "
+        "leave one out");
+  }
+  const auto head = std::make_shared<LinearHead>(read_head(options.head));
+  return read_scores(head_scores(std::move(files), head), kind, {});
 }
 
 }  // namespace
@@ -77,6 +93,18 @@ void free_for_run(CLI::App& verb, const std::string& path) {
   for (CLI::Option* option : verb.get_options()) option->required(false);
 }
 
+void add_number_options(CLI::App& verb, ScoreReading& reading) {
+  verb.add_flag("--normalise", reading.normalise,
+                "divide each row by its sum: for probabilities that were rounded, scaled (percent, "
+                "votes) or cut");
+  verb.add_option("--log-base", reading.log_base,
+                  "base of log-probabilities that are not natural logarithms, e.g. 10")
+      ->type_name("B");
+  verb.add_flag("--binary", reading.binary,
+                "one column, of class 1 of two: its probability p is read as [1 - p, p], its logit "
+                "s as [0, s]");
+}
+
 void add_reading_options(CLI::App& verb, ScoreOptions& options) {
   verb.add_option("--head", options.head,
                   "the files hold features, not scores: this linear head (.safetensors, or "
@@ -86,6 +114,7 @@ void add_reading_options(CLI::App& verb, ScoreOptions& options) {
       ->check(CLI::IsMember({"auto", "logits", "probs", "log-probs"}))
       ->type_name("KIND")
       ->capture_default_str();
+  add_number_options(verb, options.reading);
   verb.add_option("--classes", options.classes, "class names, one a line")->type_name("FILE");
   verb.add_option("--ignore-index", options.ignore_index, "label value of rows to leave out")
       ->type_name("I");
@@ -116,16 +145,10 @@ std::vector<std::string> score_files(const ScoreOptions& options) {
 }
 
 OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
-  const bool features = !options.head.empty();
-  ScoreSet files = open_scores(options.scores, {.class_axis = options.class_axis,
-                                                .warn = warn,
-                                                .skip_columns = options.skip_columns,
-                                                .features = features});
-  OpenedScores opened{.set = features ? head_scores(std::move(files), std::make_shared<LinearHead>(
-                                                                          read_head(options.head)))
-                                      : std::move(files),
-                      .kind = parse_kind(options.input),
-                      .kind_assumed = false,
+  ReadScores read = read_files(options);
+  OpenedScores opened{.set = std::move(read.set),
+                      .kind = read.kind,
+                      .kind_assumed = read.assumed,
                       .classes = {},
                       .excluded = {}};
   std::vector<NamedClasses> names{known};
@@ -147,10 +170,6 @@ OpenedScores open(const ScoreOptions& options, const NamedClasses& known) {
   std::ranges::sort(opened.excluded);
   const auto repeated = std::ranges::unique(opened.excluded);
   opened.excluded.erase(repeated.begin(), repeated.end());
-  if (opened.kind == ScoreKind::kAuto) {
-    opened.kind = detect_kind(opened.set);
-    opened.kind_assumed = true;
-  }
   return opened;
 }
 

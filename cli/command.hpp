@@ -13,6 +13,7 @@
 #include "p2p/class_prior.hpp"
 #include "p2p/label_source.hpp"
 #include "p2p/row_source.hpp"
+#include "p2p/score_reading.hpp"
 #include "p2p/types.hpp"
 #include "report/json.hpp"
 
@@ -30,6 +31,7 @@ struct ScoreOptions {
   std::vector<std::string> scores;
   std::string head;  ///< the files hold features, which this head scores
   std::string input = "auto";
+  ScoreReading reading;
   std::string classes;
   std::optional<std::int64_t> ignore_index;
   std::optional<int> class_axis;
@@ -50,6 +52,8 @@ void add_score_options(CLI::App& verb, ScoreOptions& options, bool positional);
 /// When `path` is a run of p2p train, no option of the verb is required: the run fills them in. Nor
 /// when nothing is there that could be one: take_run says so.
 void free_for_run(CLI::App& verb, const std::string& path);
+/// --normalise, --log-base and --binary.
+void add_number_options(CLI::App& verb, ScoreReading& reading);
 /// How score files are to be understood: all but the files.
 void add_reading_options(CLI::App& verb, ScoreOptions& options);
 

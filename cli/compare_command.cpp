@@ -77,6 +77,7 @@ Measured measure_prior(const Options& options, const std::optional<RunFolder>& f
   }
   estimate.kind = scores.kind;
   estimate.kind_stated = !scores.kind_assumed;
+  estimate.reading = options.reading.reading;
   if (!options.counts.empty())
     estimate.counts = read_shares(options.counts, scores.set.classes(), scores.classes);
   if (!training_values.empty()) {

@@ -92,6 +92,7 @@ void run(Options options, const CLI::App& verb) {
   demand_rows(scores.set, estimate);
   estimate.kind = scores.kind;
   estimate.kind_stated = !scores.kind_assumed;
+  estimate.reading = options.scores.reading;
   if (!options.counts.empty()) {
     estimate.counts = read_shares(options.counts, scores.set.classes(), scores.classes);
   }

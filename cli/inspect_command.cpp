@@ -64,7 +64,8 @@ void run(Options options, const CLI::App& verb) {
   }
   if (options.scores.scores.empty()) {
     warn_idle(verb,
-              {"--head", "--input", "--classes", "--class-axis", "--ignore-index", "--exclude"},
+              {"--head", "--input", "--normalise", "--log-base", "--binary", "--classes",
+               "--class-axis", "--ignore-index", "--exclude"},
               "it says how to read --scores, and there are none");
   }
   const ClassPrior prior = load_prior(options.prior);

@@ -25,6 +25,7 @@ struct Options {
   std::string state;
   std::string target = kResidual;
   std::string input = "prior";
+  ScoreReading reading;
   TrackOptions track;
   bool follow = false;
   OutputOptions words;
@@ -49,14 +50,20 @@ std::vector<double> read_target(const Options& options, const ClassPrior& prior)
   return read.target;
 }
 
-BatchOptions batch_options(const Options& options, const ClassPrior& prior) {
-  BatchOptions batch{.kind = prior.settings.input_kind, .threads = options.words.threads};
+// How batches are read: as the scores of the prior were, unless the options say otherwise.
+struct BatchReading {
+  ScoreKind kind;
+  ScoreReading reading;
+  bool stated;
+};
+
+BatchReading batch_reading(const Options& options, const PriorSettings& prior) {
   for (const ScoreKind kind : {ScoreKind::kLogits, ScoreKind::kProbs, ScoreKind::kLogProbs}) {
-    if (options.input != kind_name(kind)) continue;
-    batch.kind = kind;
-    batch.kind_stated = true;
+    if (options.input == kind_name(kind)) return {kind, options.reading, true};
   }
-  return batch;
+  if (!options.reading.changes()) return {prior.input_kind, prior.reading, false};
+  const bool tells_kind = options.reading.normalise || options.reading.log_base;
+  return {tells_kind ? ScoreKind::kAuto : prior.input_kind, options.reading, tells_kind};
 }
 
 void refuse_bad_state_names(const Options& options) {
@@ -131,16 +138,20 @@ void run(const Options& options) {
   track.target = read_target(options, prior);
   PriorTracker tracker(prior, track);
   const PriorTracker::State before = load_state(options, tracker);
-  ScoreStream stream(options.scores,
-                     {.follow = options.follow, .position = resume_at(options, before)});
-  const BatchOptions batch_rules = batch_options(options, prior);
+  const BatchReading reading = batch_reading(options, prior.settings);
+  ScoreStream stream(options.scores, {.follow = options.follow,
+                                      .one_column = reading.reading.binary,
+                                      .position = resume_at(options, before)});
 
   std::int64_t refused = 0;
   while (std::optional<ScoreSet> batch = stream.next()) {
-    demand_classes(*batch, prior);
+    ReadScores read = read_scores(std::move(*batch), reading.kind, reading.reading);
+    demand_classes(read.set, prior);
     std::optional<TrackStep> step;
     try {
-      step = tracker.update(*batch, batch_rules);
+      step = tracker.update(
+          read.set,
+          {.kind = read.kind, .kind_stated = reading.stated, .threads = options.words.threads});
     } catch (const Error& error) {
       refuse(error, tracker, stream);
       ++refused;
@@ -201,6 +212,7 @@ void add_track(CLI::App& app) {
       ->check(CLI::IsMember({"prior", "logits", "probs", "log-probs"}))
       ->type_name("KIND")
       ->capture_default_str();
+  add_number_options(*verb, options->reading);
   add_output_options(*verb, options->words);
   verb->get_option("--json")->description("changes nothing: stdout is JSON lines");
   verb->footer(

@@ -7,6 +7,7 @@
 
 #include "p2p/posterior_sum.hpp"
 #include "p2p/row_source.hpp"
+#include "p2p/score_reading.hpp"
 #include "p2p/types.hpp"
 
 namespace p2p {
@@ -16,6 +17,7 @@ struct PriorSettings {
   std::vector<std::string> classes;  ///< names, or empty
   std::string rows = "train";  ///< where the rows come from: train | train-augmented | holdout
   ScoreKind input_kind = ScoreKind::kLogits;
+  ScoreReading reading = {};  ///< how the stored numbers became scores of that kind
   double temperature = 1.0;
   std::string trained_with = "ce";      ///< how the offset came about, for people
   std::vector<double> training_offset;  ///< b, [C]

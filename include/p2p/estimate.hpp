@@ -39,6 +39,7 @@ struct EstimateOptions {
   Training training;
   ScoreKind kind = ScoreKind::kAuto;
   bool kind_stated = false;    ///< the user said so: logits may then look like probabilities
+  ScoreReading reading = {};   ///< that read_scores made these scores by; the prior remembers it
   std::vector<double> counts;  ///< training images per class, or empty
   std::vector<std::string> classes;
   std::string rows = "train";

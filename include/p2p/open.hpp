@@ -26,6 +26,8 @@ struct OpenOptions {
   /// Axis that holds the classes; negative counts from the end. Required for rank 3 and 4; rank 2
   /// uses the last.
   std::optional<int> class_axis = {};
+  /// One score a row, for read_scores to make two of: rank 1, or a class axis (a column) of size 1.
+  bool one_column = false;
   Warn warn = {};
   /// Columns of .csv and .tsv files that are no classes: an integer is a position from 1, anything
   /// else a name in the header. "none" alone: every column is a class, whatever it looks like.

@@ -22,6 +22,7 @@
 #include "p2p/row_sink.hpp"
 #include "p2p/row_source.hpp"
 #include "p2p/score_kind.hpp"
+#include "p2p/score_reading.hpp"
 #include "p2p/score_stream.hpp"
 #include "p2p/select.hpp"
 #include "p2p/simd_target.hpp"

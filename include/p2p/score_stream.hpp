@@ -11,6 +11,7 @@ namespace p2p {
 
 struct ScoreStreamOptions {
   bool follow = false;        ///< at the end of the file wait for more instead of ending
+  bool one_column = false;    ///< arrays [rows] or [rows, 1] are taken, as in OpenOptions
   std::int64_t position = 0;  ///< byte of a file to begin at
 };
 

@@ -193,8 +193,9 @@ void StridedRows::write(std::int64_t first, std::int64_t count, const void* rows
   }
 }
 
-Scores::Scores(std::vector<Array> arrays, std::optional<int> class_axis, const std::string& name)
-    : owners_(std::move(arrays)) {
+Scores::Scores(std::vector<Array> arrays, std::optional<int> class_axis, const std::string& name,
+               const ScoreReading& reading)
+    : owners_(std::move(arrays)), reading_(reading) {
   assert(!owners_.empty());
   for (std::size_t i = 0; i < owners_.size(); ++i) {
     const std::string part = owners_.size() == 1 ? name : name + "[" + std::to_string(i) + "]";
@@ -204,12 +205,12 @@ Scores::Scores(std::vector<Array> arrays, std::optional<int> class_axis, const s
   }
 }
 
-ScoreSet Scores::open() const {
+ReadScores Scores::read(ScoreKind kind) const {
   std::vector<std::unique_ptr<RowSource>> sources;
   for (const Part& part : parts_) {
     sources.push_back(std::make_unique<ArraySource>(part.rows, part.name));
   }
-  return ScoreSet(std::move(sources));
+  return read_scores(ScoreSet(std::move(sources)), kind, reading_);
 }
 
 std::int64_t Scores::rows() const {

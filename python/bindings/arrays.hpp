@@ -13,6 +13,7 @@
 #include "p2p/label_source.hpp"
 #include "p2p/row_sink.hpp"
 #include "p2p/row_source.hpp"
+#include "p2p/score_reading.hpp"
 #include "p2p/types.hpp"
 
 /// Arrays that Python owns, as the library's sources and sinks, whatever their strides.
@@ -74,10 +75,14 @@ class Scores {
  public:
   /// uint16 elements are bfloat16. `name` is used in messages; of several arrays each has its
   /// number.
-  Scores(std::vector<Array> arrays, std::optional<int> class_axis, const std::string& name);
-  [[nodiscard]] ScoreSet open() const;
+  Scores(std::vector<Array> arrays, std::optional<int> class_axis, const std::string& name,
+         const ScoreReading& reading);
+  /// `kind` is that of the stored numbers.
+  [[nodiscard]] ReadScores read(ScoreKind kind) const;
   [[nodiscard]] std::int64_t rows() const;
-  [[nodiscard]] std::int64_t classes() const { return parts_.front().rows.classes(); }
+  [[nodiscard]] std::int64_t classes() const {
+    return reading_.binary ? 2 : parts_.front().rows.classes();
+  }
   [[nodiscard]] std::int64_t bytes() const;
 
  private:
@@ -87,6 +92,7 @@ class Scores {
   };
   std::vector<Array> owners_;
   std::vector<Part> parts_;
+  ScoreReading reading_;
 };
 
 /// Labels that Python owns.

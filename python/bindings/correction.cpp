@@ -20,7 +20,6 @@
 #include "json.hpp"
 #include "p2p/correct.hpp"
 #include "p2p/error.hpp"
-#include "p2p/score_kind.hpp"
 #include "p2p/select.hpp"
 #include "python_correction.hpp"
 #include "report/json.hpp"
@@ -40,10 +39,11 @@ struct OpenedRows {
 
   void open(const Scores* scores, ScoreKind kind) {
     if (scores == nullptr) return;
-    set.emplace(scores->open());
+    ReadScores read = scores->read(kind);
+    set.emplace(std::move(read.set));
     rows.scores = &*set;
-    rows.kind_stated = kind != ScoreKind::kAuto;
-    rows.kind = rows.kind_stated ? kind : detect_kind(*set);
+    rows.kind_stated = !read.assumed;
+    rows.kind = read.kind;
   }
 };
 
@@ -180,18 +180,19 @@ void apply(const Scores& scores, const OutArray& out, int class_axis,
       output.empty() ? std::nullopt : std::optional(parse_output(output));
   const StridedRows rows = output_rows(out, class_axis);
   run_unlocked(scores.bytes(), [&] {
-    ScoreSet set = scores.open();
-    options.kind_stated = kind_stated && stated != ScoreKind::kAuto;
-    options.kind = stated != ScoreKind::kAuto ? stated : detect_kind(set);
+    ReadScores read = scores.read(stated);
+    ScoreSet& set = read.set;
+    options.kind_stated = kind_stated && !read.assumed;
+    options.kind = read.kind;
     options.output = wanted.value_or(parse_output(std::string(kind_name(options.kind))));
     options.dtype = rows.dtype();
     options.threads = useful_threads(set, threads);
     std::optional<ScoreSet> second_set;
     if (second != nullptr) {
-      second_set.emplace(second->open());
+      ReadScores read_second = second->read(parse_kind(second_input));
+      second_set.emplace(std::move(read_second.set));
       options.second = &*second_set;
-      const ScoreKind kind = parse_kind(second_input);
-      options.second_kind = kind != ScoreKind::kAuto ? kind : detect_kind(*second_set);
+      options.second_kind = read_second.kind;
     }
     ArraySink sink(rows);
     correct(set, correction.correction.offset, options, sink);
@@ -380,8 +381,7 @@ void bind_correction(nb::module_& m) {
   m.def(
       "detect_kind",
       [](const Scores& scores) {
-        ScoreSet set = scores.open();
-        return std::string(kind_name(detect_kind(set)));
+        return std::string(kind_name(scores.read(ScoreKind::kAuto).kind));
       },
       "scores"_a);
   m.def(

@@ -16,7 +16,6 @@
 #include "json.hpp"
 #include "p2p/error.hpp"
 #include "p2p/inspect.hpp"
-#include "p2p/score_kind.hpp"
 #include "report/json.hpp"
 #include "report/names.hpp"
 #include "report/terminal.hpp"
@@ -43,11 +42,11 @@ void measure(const Scores& scores, const Integers& labels, const std::string& in
              EvaluateOptions& options, Measure&& how) {
   const ScoreKind stated = parse_kind(input);
   run_unlocked(scores.bytes(), [&] {
-    ScoreSet set = scores.open();
-    options.kind_stated = stated != ScoreKind::kAuto;
-    options.kind = options.kind_stated ? stated : detect_kind(set);
+    ReadScores read = scores.read(stated);
+    options.kind_stated = !read.assumed;
+    options.kind = read.kind;
     ArrayLabels source(labels);
-    how(set, source);
+    how(read.set, source);
   });
 }
 

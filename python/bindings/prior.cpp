@@ -39,15 +39,17 @@ Training::Loss parse_loss(const std::string& word) {
 
 EstimateOptions make_options(const std::string& loss, double tau,
                              const std::optional<Reals>& values, const std::string& input,
-                             const std::optional<Reals>& counts, std::vector<std::string> classes,
-                             std::string rows, double temperature, double smoothing,
-                             std::optional<double> floor, std::optional<std::int64_t> ignore_index,
+                             const ScoreReading& reading, const std::optional<Reals>& counts,
+                             std::vector<std::string> classes, std::string rows, double temperature,
+                             double smoothing, std::optional<double> floor,
+                             std::optional<std::int64_t> ignore_index,
                              std::vector<std::int64_t> exclude, bool iterate, int max_rounds,
                              bool allow_unconverged, int threads) {
   EstimateOptions options;
   options.training = {parse_loss(loss), tau, to_vector(values)};
   options.kind = parse_kind(input);
   options.kind_stated = options.kind != ScoreKind::kAuto;
+  options.reading = reading;
   options.counts = to_vector(counts);
   options.classes = std::move(classes);
   options.rows = std::move(rows);
@@ -79,8 +81,11 @@ Estimated estimate(const Scores& scores, const std::optional<Integers>& labels,
                    const EstimateOptions& options) {
   Estimate result;
   run_unlocked(scores.bytes(), [&] {
-    ScoreSet set = scores.open();
+    ReadScores read = scores.read(options.kind);
+    ScoreSet& set = read.set;
     EstimateOptions of_set = options;
+    of_set.kind = read.kind;
+    of_set.kind_stated = !read.assumed;
     of_set.threads = useful_threads(set, options.threads);
     std::optional<ArrayLabels> source;
     if (labels) source.emplace(*labels);
@@ -92,7 +97,7 @@ Estimated estimate(const Scores& scores, const std::optional<Integers>& labels,
 void update(PriorAccumulator& sums, const Scores& batch, const std::optional<Integers>& labels,
             const std::optional<Reals>& weights) {
   run_unlocked(batch.bytes(), [&] {
-    ScoreSet set = batch.open();
+    ScoreSet set = batch.read(sums.settings().input_kind).set;
     std::optional<ArrayLabels> source;
     if (labels) source.emplace(*labels);
     std::span<const double> of_rows;
@@ -285,9 +290,18 @@ int useful_threads(const ScoreSet& scores, int threads) {
 }
 
 void bind_prior(nb::module_& m) {
+  nb::class_<ScoreReading>(m, "ScoreReading")
+      .def(
+          "__init__",
+          [](ScoreReading* self, bool normalise, std::optional<double> log_base, bool binary) {
+            new (self) ScoreReading{normalise, log_base, binary};
+          },
+          "normalise"_a, "log_base"_a.none(), "binary"_a)
+      .def_ro("binary", &ScoreReading::binary);
   nb::class_<Scores>(m, "Scores")
-      .def(nb::init<std::vector<Array>, std::optional<int>, const std::string&>(), "arrays"_a,
-           "class_axis"_a.none(), "name"_a)
+      .def(nb::init<std::vector<Array>, std::optional<int>, const std::string&,
+                    const ScoreReading&>(),
+           "arrays"_a, "class_axis"_a.none(), "name"_a, "reading"_a)
       .def_prop_ro("n_rows", &Scores::rows)
       .def_prop_ro("n_classes", &Scores::classes);
   nb::class_<EstimateOptions>(m, "EstimateOptions")
@@ -295,19 +309,20 @@ void bind_prior(nb::module_& m) {
           "__init__",
           [](EstimateOptions* self, const std::string& loss, double tau,
              const std::optional<Reals>& values, const std::string& input,
-             const std::optional<Reals>& counts, std::vector<std::string> classes, std::string rows,
-             double temperature, double smoothing, std::optional<double> floor,
+             const ScoreReading& reading, const std::optional<Reals>& counts,
+             std::vector<std::string> classes, std::string rows, double temperature,
+             double smoothing, std::optional<double> floor,
              std::optional<std::int64_t> ignore_index, std::vector<std::int64_t> exclude,
              bool iterate, int max_rounds, bool allow_unconverged, int threads) {
             new (self) EstimateOptions(
-                make_options(loss, tau, values, input, counts, std::move(classes), std::move(rows),
-                             temperature, smoothing, floor, ignore_index, std::move(exclude),
-                             iterate, max_rounds, allow_unconverged, threads));
+                make_options(loss, tau, values, input, reading, counts, std::move(classes),
+                             std::move(rows), temperature, smoothing, floor, ignore_index,
+                             std::move(exclude), iterate, max_rounds, allow_unconverged, threads));
           },
-          nb::kw_only(), "loss"_a, "tau"_a, "values"_a.none(), "input"_a, "counts"_a.none(),
-          "classes"_a, "rows"_a, "temperature"_a, "smoothing"_a, "floor"_a.none(),
-          "ignore_index"_a.none(), "exclude"_a, "iterate"_a, "max_rounds"_a, "allow_unconverged"_a,
-          "threads"_a);
+          nb::kw_only(), "loss"_a, "tau"_a, "values"_a.none(), "input"_a, "reading"_a,
+          "counts"_a.none(), "classes"_a, "rows"_a, "temperature"_a, "smoothing"_a,
+          "floor"_a.none(), "ignore_index"_a.none(), "exclude"_a, "iterate"_a, "max_rounds"_a,
+          "allow_unconverged"_a, "threads"_a);
   bind_class_prior(m);
   nb::class_<PriorAccumulator>(m, "PriorAccumulator")
       .def(

@@ -46,7 +46,7 @@ std::string as_python(std::string_view sentence) {
       {std::regex("--confusion (soft|hard)\\b"), "confusion=\"$1\""},
       {std::regex("--mode (auto|fold|add)\\b"), "mode=\"$1\""},
       {std::regex("--target (uniform|empirical|estimated:[a-z-]*[a-z])\\b"), "target=\"$1\""},
-      {std::regex("--(iterate|again)\\b"), "$1=True"},
+      {std::regex("--(iterate|again|normalise|binary)\\b"), "$1=True"},
       {std::regex("--allow-unconverged\\b"), "allow_unconverged=True"},
       {std::regex("--([a-z][a-z-]*[a-z]) (-?[0-9][0-9.e+-]*[0-9]|-?[0-9])(?![0-9/])"), "--$1=$2"},
   };

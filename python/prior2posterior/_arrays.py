@@ -321,14 +321,36 @@ def agree(*named: tuple[str, Sequence[str] | None]) -> list[str] | None:
     return _core.agree_on_class_names([o for o, _ in known], [n for _, n in known])
 
 
-def check_shape(array: NDArray[Any], class_axis: int | None, name: str, named: bool = False) -> int:
+# Numbers that are scores already.
+PLAIN = _core.ScoreReading(False, None, False)
+
+
+def read_rows(value: Any, name: str, reading: _core.ScoreReading) -> Rows:
+    """Look at a score array as :func:`as_rows`; one axis of binary scores becomes a column."""
+    rows = as_rows(value, name)
+    if not reading.binary:
+        return rows
+    if _is_frame(value):
+        raise refusal(name, "is a table", "pass the one column with binary=True")
+    return rows._replace(array=rows.array[:, np.newaxis]) if rows.array.ndim == 1 else rows
+
+
+def check_shape(
+    array: NDArray[Any],
+    class_axis: int | None,
+    name: str,
+    named: bool = False,
+    binary: bool = False,
+) -> int:
     """Return the class axis, counted from 0; Error where there is none."""
     rank = array.ndim
     if rank == 1:
-        single = "logit s of class 1 of two is column_stack([0 * s, s])"
-        if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
-            single = "probability p of class 1 of two is column_stack([1 - p, p])"
-        raise refusal(name, f"has shape {array.shape}", f"expected (rows, classes); one {single}")
+        raise refusal(
+            name,
+            f"has shape {array.shape}",
+            "expected (rows, classes); binary=True reads one score a row, a probability or logit "
+            "of class 1 of two",
+        )
     if not 2 <= rank <= 4:
         raise refusal(
             name,
@@ -349,11 +371,15 @@ def check_shape(array: NDArray[Any], class_axis: int | None, name: str, named: b
     if named and axis != 1:
         raise refusal(name, "is a table, whose columns are the classes", "leave class_axis out")
     classes = array.shape[axis]
-    if array.size and classes < 2:
+    if array.size and classes < 2 and not binary:
         raise refusal(
             name,
             f"has shape {array.shape}: axis {axis} gives {classes} classes",
-            "expected 2 or more",
+            "expected 2 or more; binary=True reads one score a row, of class 1 of two",
+        )
+    if classes > 1 and binary:
+        raise refusal(
+            name, f"has {classes} columns", "binary=True reads one, the score of class 1 of two"
         )
     if not array.size:
         raise refusal(name, f"has shape {array.shape}: it is empty", "expected at least one row")
@@ -361,7 +387,10 @@ def check_shape(array: NDArray[Any], class_axis: int | None, name: str, named: b
 
 
 def core_scores(
-    value: Any, class_axis: int | None = None, name: str = "scores"
+    value: Any,
+    class_axis: int | None = None,
+    name: str = "scores",
+    reading: _core.ScoreReading = PLAIN,
 ) -> tuple[_core.Scores, Rows]:
     """Scores for the core, and how the first array looked; lists of arrays are one data set."""
     if is_blocks(value, name):
@@ -373,12 +402,12 @@ def core_scores(
             )
         if not value:
             raise refusal(name, "is an empty list", "expected at least one array")
-        all_rows = [as_rows(block, f"{name}[{i}]") for i, block in enumerate(value)]
+        all_rows = [read_rows(block, f"{name}[{i}]", reading) for i, block in enumerate(value)]
     else:
-        all_rows = [as_rows(value, name)]
+        all_rows = [read_rows(value, name, reading)]
     for i, rows in enumerate(all_rows):
         of = name if len(all_rows) == 1 else f"{name}[{i}]"
-        axis = check_shape(rows.array, class_axis, of, rows.names is not None)
+        axis = check_shape(rows.array, class_axis, of, rows.names is not None, reading.binary)
         first = all_rows[0].array
         if rows.array.ndim != first.ndim:
             raise refusal(
@@ -394,7 +423,7 @@ def core_scores(
                 "give all arrays of one model",
             )
     agree(*((f"the columns of '{name}[{i}]'", rows.names) for i, rows in enumerate(all_rows)))
-    return _core.Scores([rows.array for rows in all_rows], class_axis, name), all_rows[0]
+    return _core.Scores([rows.array for rows in all_rows], class_axis, name, reading), all_rows[0]
 
 
 def is_blocks(value: Any, name: str = "scores") -> bool:

@@ -15,12 +15,18 @@ version: str = "0.1.0"
 
 BLOCK_ROWS: int = 4096
 
+class ScoreReading:
+    def __init__(self, normalise: bool, log_base: float | None, binary: bool) -> None: ...
+    @property
+    def binary(self) -> bool: ...
+
 class Scores:
     def __init__(
         self,
         arrays: Sequence[Annotated[NDArray[Any], dict(device="cpu", writable=False)]],
         class_axis: int | None,
         name: str,
+        reading: ScoreReading,
     ) -> None: ...
     @property
     def n_rows(self) -> int: ...
@@ -38,6 +44,7 @@ class EstimateOptions:
         ]
         | None,
         input: str,
+        reading: ScoreReading,
         counts: Annotated[
             NDArray[numpy.float64], dict(shape=(None,), order="C", device="cpu", writable=False)
         ]

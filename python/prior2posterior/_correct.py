@@ -10,10 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import Rows, agree, as_rows, blocks_of, check_shape, core_scores, is_blocks
+from ._arrays import Rows, agree, blocks_of, check_shape, core_scores, is_blocks, read_rows
 from ._core import ClassPrior, Correction
 from ._errors import Error, warn
-from ._values import as_labels, integer, maybe_integer, number, per_class, threads_of
+from ._values import (
+    as_labels,
+    integer,
+    maybe_integer,
+    number,
+    per_class,
+    reading_of,
+    threads_of,
+)
 
 __all__ = ["correct", "make_correction", "methods"]
 
@@ -47,6 +55,9 @@ def make_correction(
     input: str = "auto",
     ignore_index: int | None = None,
     class_axis: int | None = None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
     tau: float = 1.0,
     eps: float = 0.5,
     match_to: str = "source",
@@ -79,7 +90,7 @@ def make_correction(
         Scores of rows of the target, whose labels nobody knows.
     holdout_second
         The held-out rows as a second, zero-shot model scores them (``'gla'``).
-    input, ignore_index, class_axis
+    input, ignore_index, class_axis, normalise, log_base, binary
         How `holdout`, `unlabelled` and `holdout_second` are to be understood; as for
         :func:`estimate_prior`.
     tau
@@ -127,6 +138,7 @@ def make_correction(
     if isinstance(strength, str) and strength != "auto":
         raise Error(f"strength is '{strength}'; expected a number or 'auto'")
     count = threads_of(threads)
+    reading = reading_of(normalise, log_base, binary)
     opened: list[_core.Scores | None] = []
     for rows, of in (
         (holdout, "holdout"),
@@ -136,7 +148,7 @@ def make_correction(
         if rows is None:
             opened.append(None)
             continue
-        core, first = core_scores(rows, class_axis, of)
+        core, first = core_scores(rows, class_axis, of, reading)
         agree(("the prior", prior.classes), (f"the columns of '{of}'", first.names))
         opened.append(core)
     labels = None
@@ -245,6 +257,9 @@ def correct(
     out: Any = ...,
     second: Any = ...,
     class_axis: int | None = ...,
+    normalise: bool = ...,
+    log_base: float | None = ...,
+    binary: bool = ...,
     threads: int | None = ...,
     **evidence: Any,
 ) -> NDArray[Any]: ...
@@ -261,6 +276,9 @@ def correct(
     out: Any = ...,
     second: Any = ...,
     class_axis: int | None = ...,
+    normalise: bool = ...,
+    log_base: float | None = ...,
+    binary: bool = ...,
     threads: int | None = ...,
     **evidence: Any,
 ) -> Any: ...
@@ -276,6 +294,9 @@ def correct(
     out: Any = None,
     second: Any = None,
     class_axis: int | None = None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
     threads: int | None = None,
     **evidence: Any,
 ) -> Any:
@@ -300,11 +321,12 @@ def correct(
         result, and apart from `scores`.
     second
         Scores of a second, zero-shot model for the same rows (``method='gla'``).
-    class_axis, threads
-        As for :func:`estimate_prior`.
+    class_axis, normalise, log_base, binary, threads
+        As for :func:`estimate_prior`; `binary` scores come back in two columns.
     **evidence
         Everything else that :func:`make_correction` takes: `holdout`, `holdout_labels`,
-        `unlabelled`, ...; they are read like `scores`, by `input` and `class_axis`.
+        `unlabelled`, ...; they are read like `scores`, by `input`, `class_axis` and
+        so on.
 
     Returns
     -------
@@ -330,19 +352,28 @@ def correct(
     """
     count = threads_of(threads)
     if evidence:
-        evidence = {**evidence, "input": input, "class_axis": class_axis, "threads": count}
+        like = {"normalise": normalise, "log_base": log_base, "binary": binary}
+        evidence = {
+            **evidence,
+            **like,
+            "input": input,
+            "class_axis": class_axis,
+            "threads": count,
+        }
     correction = correction_of(prior, target, method, strength, evidence)
     if second is not None and correction.second_temperature is None:
         warn(f"method='{correction.method}' does not look at second")
+    reading = reading_of(normalise, log_base, binary)
     if is_blocks(scores):
         if out is not None or second is not None:
             raise Error("out and second do not go with blocks of scores; correct each block")
         if isinstance(scores, (list, tuple)):
-            core_scores(scores, class_axis)  # refuses what is no block before the first is read
-        return _corrected_blocks(scores, correction, output, input, class_axis, count)
-    rows = as_rows(scores)
+            # Refuses what is no block before the first is read.
+            core_scores(scores, class_axis, reading=reading)
+        return _corrected_blocks(scores, correction, output, input, class_axis, reading, count)
+    rows = read_rows(scores, "scores", reading)
     return _corrected(
-        rows, "scores", correction, output, input, True, out, second, class_axis, count
+        rows, "scores", correction, output, input, True, out, second, class_axis, reading, count
     )
 
 
@@ -352,17 +383,18 @@ def _corrected_blocks(
     output: str | None,
     input: str,
     class_axis: int | None,
+    reading: _core.ScoreReading,
     threads: int,
 ) -> Iterator[Any]:
     kind, stated = input, input != "auto"
     for block, name in blocks_of(blocks):
-        rows = as_rows(block, name)
+        rows = read_rows(block, name, reading)
         yield _corrected(
-            rows, name, correction, output, kind, stated, None, None, class_axis, threads
+            rows, name, correction, output, kind, stated, None, None, class_axis, reading, threads
         )
         if kind == "auto":
             # The first block tells the kind of all.
-            kind = _core.detect_kind(_core.Scores([rows.array], class_axis, name))
+            kind = _core.detect_kind(_core.Scores([rows.array], class_axis, name, reading))
 
 
 def _corrected(
@@ -375,12 +407,15 @@ def _corrected(
     out: Any,
     second: Any,
     class_axis: int | None,
+    reading: _core.ScoreReading,
     threads: int,
 ) -> Any:
     array = rows.array
-    axis = check_shape(array, class_axis, name, rows.names is not None)
+    axis = check_shape(array, class_axis, name, rows.names is not None, reading.binary)
     _demand_same_columns(correction, rows, name)
     shape = array.shape
+    if reading.binary:
+        shape = (*shape[:axis], 2, *shape[axis + 1 :])
     if output == "labels":
         shape = shape[:axis] + shape[axis + 1 :]
         dtype: Any = np.int64
@@ -395,11 +430,11 @@ def _corrected(
         target = _checked_out(out, shape, expected, array)
     of_second = None
     if second is not None:
-        of_second, first = core_scores(second, class_axis, "second")
+        of_second, first = core_scores(second, class_axis, "second", reading)
         _demand_same_columns(correction, first, "second")
         agree((f"the columns of '{name}'", rows.names), ("the columns of 'second'", first.names))
     _core.correct(
-        _core.Scores([array], class_axis, name),
+        _core.Scores([array], class_axis, name, reading),
         target,
         out_axis,
         correction,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import Rows, agree, as_rows, blocks_of, check_shape, core_scores, is_blocks
+from ._arrays import agree, blocks_of, check_shape, core_scores, is_blocks, read_rows
 from ._core import ClassPrior
 from ._errors import Error, warn
 from ._values import (
@@ -22,6 +22,7 @@ from ._values import (
     names_of,
     number,
     per_class,
+    reading_of,
     row_weights,
     threads_of,
 )
@@ -63,6 +64,9 @@ def _options(
     exclude: Iterable[int | str],
     classes: Sequence[str] | None,
     threads: int | None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
     iterate: bool = False,
     max_rounds: int = 1000,
     allow_unconverged: bool = False,
@@ -75,6 +79,7 @@ def _options(
         tau=tau,
         values=values,
         input=input,
+        reading=reading_of(normalise, log_base, binary),
         counts=counts,
         classes=list(classes or ()),
         rows=rows,
@@ -114,6 +119,8 @@ class PosteriorSum:
         Training images per class, shape (C,), or a mapping from class name.
     trained_with, input, rows, temperature, smoothing, floor, ignore_index, exclude, classes
         As for :func:`estimate_prior`.
+    normalise, log_base, binary
+        As for :func:`estimate_prior`; `binary` with `input`, because one batch does not tell it.
     label_rows
         Rows of each class in the whole data set, shape (C,): labelled rows are then weighted to
         follow `counts`. Without it they count once each.
@@ -148,8 +155,16 @@ class PosteriorSum:
         exclude: Iterable[int | str] = (),
         classes: Sequence[str] | None = None,
         label_rows: Any = None,
+        normalise: bool = False,
+        log_base: float | None = None,
+        binary: bool = False,
         threads: int | None = None,
     ) -> None:
+        if binary and input == "auto":
+            raise Error(
+                "binary batches need input='probs', 'logits' or 'log-probs', because one batch may "
+                "not tell which"
+            )
         classes = names_of(classes)
         self._settings: dict[str, Any] = {
             "counts": counts,
@@ -162,6 +177,9 @@ class PosteriorSum:
             "ignore_index": ignore_index,
             "exclude": exclude if isinstance(exclude, (str, int)) else tuple(exclude),
             "classes": classes,
+            "normalise": normalise,
+            "log_base": log_base,
+            "binary": binary,
             "threads": threads,
         }
         self._label_rows = None if label_rows is None else as_labels(label_rows, None)
@@ -182,6 +200,10 @@ class PosteriorSum:
             options = _options(**{**settings, "counts": counts})
             self._core = _core.PriorAccumulator(n_classes, options, self._label_rows)
         return self._core
+
+    def _reading(self) -> _core.ScoreReading:
+        settings = self._settings
+        return reading_of(settings["normalise"], settings["log_base"], settings["binary"])
 
     @property
     def n_classes(self) -> int | None:
@@ -224,13 +246,15 @@ class PosteriorSum:
     def _update(
         self, scores: Any, labels: Any, weights: Any, name: str, class_axis: int | None
     ) -> int:
-        rows = as_rows(scores, name)
-        axis = check_shape(rows.array, class_axis, name, rows.names is not None)
+        reading = self._reading()
+        rows = read_rows(scores, name, reading)
+        axis = check_shape(rows.array, class_axis, name, rows.names is not None, reading.binary)
+        batch = _core.Scores([rows.array], class_axis, name, reading)
         before = (self._settings, self._core)
         try:
             settings = self._learn_names(rows.names, f"the columns of '{name}'")
-            self._start(rows.array.shape[axis]).update(
-                _core.Scores([rows.array], class_axis, name),
+            self._start(batch.n_classes).update(
+                batch,
                 None
                 if labels is None
                 else as_labels(labels, settings["classes"], rows.array.shape, class_axis),
@@ -382,6 +406,9 @@ def estimate_prior(
     ignore_index: int | None = None,
     exclude: Iterable[int | str] = (),
     class_axis: int | None = None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
     iterate: bool = False,
     max_rounds: int = 1000,
     allow_unconverged: bool = False,
@@ -426,6 +453,15 @@ def estimate_prior(
         Classes (names or numbers) whose score is to stay as it is, background for example.
     class_axis
         Axis of the classes in arrays of rank 3 and 4, as in ``class_axis=1`` for N,C,H,W.
+    normalise
+        Divide each row by its sum: for probabilities that were rounded, scaled (percent, votes) or
+        cut. A row that sums to 0 is an Error.
+    log_base
+        Base of log-probabilities that are not natural logarithms, 10 for example.
+    binary
+        One score a row, shape (rows,) or (rows, 1), of class 1 of two: a probability p is read as
+        [1 - p, p], a logit s as [0, s]. `input` ``'auto'``: probabilities when the first rows lie
+        in [0, 1].
     iterate
         Match the mean posterior to the class frequencies in several passes.
     max_rounds, allow_unconverged
@@ -468,6 +504,9 @@ def estimate_prior(
         "floor": floor,
         "ignore_index": ignore_index,
         "exclude": exclude,
+        "normalise": normalise,
+        "log_base": log_base,
+        "binary": binary,
         "threads": threads,
     }
     if labels is None and ignore_index is not None:
@@ -478,7 +517,8 @@ def estimate_prior(
         if iterate:
             raise Error("iterate reads the scores again and again; pass one array")
         return _estimate_blocks(scores, counts, labels, classes, class_axis, settings)
-    core, first = core_scores(scores, class_axis)
+    reading = reading_of(normalise, log_base, binary)
+    core, first = core_scores(scores, class_axis, reading=reading)
     classes = agree(("classes", classes), ("the columns of 'scores'", first.names))
     options = _options(
         counts=per_class(counts, "counts", classes),
@@ -490,26 +530,7 @@ def estimate_prior(
     )
     shape = first.array.shape
     numbers = None if labels is None else as_labels(labels, classes, shape, class_axis)
-    prior = warned(_core.estimate_prior(core, numbers, options))
-    if input == "auto" and prior.input == "logits":
-        _warn_of_odd_logits(first)
-    return prior
-
-
-def _warn_of_odd_logits(rows: Rows) -> None:
-    """Warn of what passes for logits, but hardly is."""
-    head = rows.array[:64]
-    if head.dtype == np.uint16 or head.ndim != 2 or not head.min() >= 0:
-        return
-    sums = head.sum(axis=1, dtype=np.float64)
-    if head.max() <= 1:
-        warn(
-            "the scores were taken for logits, but all lie in [0, 1] and rows do not sum to 1: "
-            "sigmoids and other independent scores have no common prior; say input='logits' when "
-            "they are logits"
-        )
-    elif np.all(abs(sums - 100) < 2):
-        warn("the scores were taken for logits, but rows sum to 100: divide percentages by 100")
+    return warned(_core.estimate_prior(core, numbers, options))
 
 
 def _estimate_blocks(
@@ -521,13 +542,16 @@ def _estimate_blocks(
     settings: dict[str, Any],
 ) -> ClassPrior:
     total: PosteriorSum | None = None
+    reading = reading_of(settings["normalise"], settings["log_base"], settings["binary"])
     done = 0
     numbers: NDArray[np.int64] | None = None
     for block, name in blocks_of(scores):
-        rows = as_rows(block, name)
+        rows = read_rows(block, name, reading)
         if total is None:
             classes = agree(("classes", classes), (f"the columns of '{name}'", rows.names))
-            n_classes = rows.array.shape[check_shape(rows.array, class_axis, name)]
+            axis = check_shape(rows.array, class_axis, name, binary=reading.binary)
+            width = rows.array.shape[axis]
+            n_classes = 2 if reading.binary else width
             label_rows = None
             if labels is not None:
                 numbers = as_labels(labels, classes)
@@ -544,7 +568,7 @@ def _estimate_blocks(
             )
         of_block = None
         if numbers is not None:
-            of_block = numbers[done : done + rows.array.size // n_classes]
+            of_block = numbers[done : done + rows.array.size // width]
         done += total._update(block, of_block, None, name, class_axis)
     if total is None:
         raise Error("'scores' yielded no block; expected at least one of shape (rows, classes)")

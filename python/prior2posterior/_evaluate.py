@@ -18,6 +18,7 @@ from ._values import (
     names_of,
     number,
     per_class,
+    reading_of,
     threads_of,
 )
 
@@ -39,6 +40,9 @@ def evaluate(
     ignore_index: int | None = None,
     exclude: Iterable[int | str] = (),
     class_axis: int | None = None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
     threads: int | None = None,
 ) -> Metrics:
     """Measure accuracy by group, calibration and residual slope of labelled scores.
@@ -58,7 +62,7 @@ def evaluate(
         Replicates for 95 % intervals; 0: none.
     seed
         Of the bootstrap.
-    input, temperature, classes, ignore_index, class_axis, threads
+    input, temperature, classes, ignore_index, class_axis, normalise, log_base, binary, threads
         As for :func:`estimate_prior`.
     exclude
         Classes masked out of the scores; their rows are left out.
@@ -77,7 +81,8 @@ def evaluate(
     -----
     One pass, O(rows * C); memory 16 bytes a row. Definitions: docs/metrics.md.
     """
-    core, first = core_scores(scores, class_axis)
+    reading = reading_of(normalise, log_base, binary)
+    core, first = core_scores(scores, class_axis, reading=reading)
     known = None
     if isinstance(counts, ClassPrior):
         known = counts.classes
@@ -127,6 +132,9 @@ def inspect(
     input: str = "auto",
     ignore_index: int | None = None,
     class_axis: int | None = None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
     seed: int = 0,
     threads: int | None = None,
 ) -> Inspection:
@@ -139,7 +147,7 @@ def inspect(
     scores, labels
         Labelled rows whose residual slope is measured, both or neither. Scores are used as z / T
         of the prior.
-    input, ignore_index, class_axis, threads
+    input, ignore_index, class_axis, normalise, log_base, binary, threads
         As for :func:`estimate_prior`.
     seed
         Of the interval's bootstrap.
@@ -161,13 +169,15 @@ def inspect(
     seed = integer(seed, "seed", 0)
     ignore_index = maybe_integer(ignore_index, "ignore_index")
     if scores is None:
-        if input != "auto" or ignore_index is not None or class_axis is not None:
+        given = (input, ignore_index, class_axis, bool(normalise), log_base, bool(binary))
+        if given != ("auto", None, None, False, None, False):
             warn(
-                "input, ignore_index and class_axis say how to read scores and labels, and there "
-                "are none"
+                "input, ignore_index, class_axis, normalise, log_base and binary say how to read "
+                "scores and labels, and there are none"
             )
         return _core.inspect(prior, None, None, input, ignore_index, seed, count)
-    core, first = core_scores(scores, class_axis)
+    reading = reading_of(normalise, log_base, binary)
+    core, first = core_scores(scores, class_axis, reading=reading)
     names = agree(("the prior", prior.classes), ("the columns of 'scores'", first.names))
     if core.n_classes != prior.n_classes:
         raise Error(

@@ -24,6 +24,12 @@ def number(value: Any, name: str) -> float:
         raise refusal(name, f"is a {type(value).__name__}", "expected a number") from error
 
 
+def reading_of(normalise: bool, log_base: float | None, binary: bool) -> _core.ScoreReading:
+    """Return how numbers become scores."""
+    base = None if log_base is None else number(log_base, "log_base")
+    return _core.ScoreReading(bool(normalise), base, bool(binary))
+
+
 def integer(value: Any, name: str, least: int | None = None) -> int:
     """Return an option as an int of at least `least`; 3.0 is one, 3.5 is not."""
     if isinstance(value, float) and value.is_integer():

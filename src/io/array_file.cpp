@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/inflate_stream.hpp"
+#include "io/layout.hpp"
 #include "io/npy_header.hpp"
 #include "io/safetensors_header.hpp"
 #include "io/temporary_file.hpp"
@@ -30,6 +31,8 @@ std::string_view wanted_text(ArrayUse use) {
   switch (use) {
     case ArrayUse::kScores:
       return "floats with 2 to 4 axes";
+    case ArrayUse::kOneColumn:
+      return "floats with 1 to 4 axes";
     case ArrayUse::kLabels:
       return "integers with at least one axis";
     case ArrayUse::kVector:
@@ -38,14 +41,17 @@ std::string_view wanted_text(ArrayUse use) {
   return "";
 }
 
+bool are_scores(ArrayUse use) { return use == ArrayUse::kScores || use == ArrayUse::kOneColumn; }
+
 bool element_fits(Element element, ArrayUse use) {
-  if (use == ArrayUse::kScores) return is_float(element);
+  if (are_scores(use)) return is_float(element);
   if (use == ArrayUse::kLabels) return is_integer(element);
   return is_float(element) || is_integer(element);
 }
 
 bool rank_fits(std::size_t rank, ArrayUse use) {
   if (use == ArrayUse::kScores) return rank >= 2 && rank <= 4;
+  if (use == ArrayUse::kOneColumn) return rank >= 1 && rank <= 4;
   if (use == ArrayUse::kLabels) return rank >= 1;
   return rank == 1;
 }
@@ -59,9 +65,9 @@ std::string element_advice(const ArrayInfo& info, ArrayUse use) {
   if (type.ends_with('O')) {
     return " (pickled Python objects), which is never read; save numbers instead: "
            "numpy.save(path, array.astype(" +
-           std::string(use == ArrayUse::kScores ? "'float32'" : "'int64'") + "))";
+           std::string(are_scores(use) ? "'float32'" : "'int64'") + "))";
   }
-  if (use == ArrayUse::kScores) {
+  if (are_scores(use)) {
     std::string what = "; scores are floats of 16, 32 or 64 bits";
     if (is_integer(info.element)) what += ", and these are integers (labels?)";
     if (type.ends_with("V2")) what += ", and bfloat16 needs a .safetensors file";
@@ -81,8 +87,10 @@ void require_fit(const ArrayInfo& info, ArrayUse use, const std::string& name) {
                                element_advice(info, use)));
   }
   if (!rank_fits(info.shape.size(), use)) {
-    throw_bad_data(fmt::format("{} has shape {}; expected {}", quote(name), shape_text(info.shape),
-                               wanted_text(use)));
+    const bool one_column = use == ArrayUse::kScores && info.shape.size() == 1;
+    throw_bad_data(fmt::format("{} has shape {}; expected {}{}", quote(name),
+                               shape_text(info.shape), wanted_text(use),
+                               one_column ? kOneColumnRemedy : ""));
   }
 }
 

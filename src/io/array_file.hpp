@@ -15,9 +15,10 @@ namespace p2p::io {
 
 /// What an array is wanted for, which decides the element types and ranks that fit.
 enum class ArrayUse {
-  kScores,  ///< floats of rank 2 to 4
-  kLabels,  ///< integers of rank 1 or more
-  kVector,  ///< integers or floats of rank 1
+  kScores,     ///< floats of rank 2 to 4
+  kOneColumn,  ///< floats of rank 1 to 4: scores of class 1 of two
+  kLabels,     ///< integers of rank 1 or more
+  kVector,     ///< integers or floats of rank 1
 };
 
 /// An array found in a .npy, .npz or .safetensors file, with all sizes checked against the file.

@@ -96,8 +96,9 @@ class InflatedSource final : public StoredArraySource {
 
 }  // namespace
 
-std::unique_ptr<RowSource> make_array_source(StoredArray array, std::optional<int> class_axis) {
-  const Layout layout = score_layout(array.info, class_axis, array.name);
+std::unique_ptr<RowSource> make_array_source(StoredArray array, const OpenOptions& options) {
+  const Layout layout =
+      score_layout(array.info, options.class_axis, array.name, options.one_column);
   if (array.deflated && layout.inner == 1) {
     return std::make_unique<InflatedSource>(std::move(array), layout);
   }

@@ -1,15 +1,15 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "io/array_file.hpp"
+#include "p2p/open.hpp"
 #include "p2p/row_source.hpp"
 
 namespace p2p::io {
 
 /// Rows of a score array: read in place when it is stored uncompressed; unpacked as a stream when
 /// it is deflated and its rows are contiguous; else unpacked once into an unnamed file.
-std::unique_ptr<RowSource> make_array_source(StoredArray array, std::optional<int> class_axis);
+std::unique_ptr<RowSource> make_array_source(StoredArray array, const OpenOptions& options);
 
 }  // namespace p2p::io

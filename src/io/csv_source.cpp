@@ -68,7 +68,8 @@ class CsvSource final : public RowSource {
   CsvSource(const Spec& spec, const OpenOptions& options)
       : name_(spec.text),
         record_name_(printable(std::string_view(spec.path).substr(spec.path.rfind('/') + 1))),
-        file_(File::open(spec.path)) {
+        file_(File::open(spec.path)),
+        one_column_(options.one_column) {
     if (spec.member) {
       throw_bad_data(quote(name_) +
                      " names a column, but scores are all columns of a file; leave others out "
@@ -80,8 +81,9 @@ class CsvSource final : public RowSource {
     for (std::string_view line; reader.next(line);) ++rows_;
     ArrayInfo info;
     info.shape = {rows_, classes_};
-    score_layout(info, options.class_axis, name_);
-    if (options.class_axis && *options.class_axis != 1 && *options.class_axis != -1) {
+    score_layout(info, options.class_axis, name_, one_column_);
+    const int axis = options.class_axis.value_or(1);
+    if (axis != 1 && axis != -1) {
       throw_bad_data(quote(name_) + " is text, whose classes are its columns (--class-axis 1)");
     }
   }
@@ -127,11 +129,12 @@ class CsvSource final : public RowSource {
       if (!is_skipped(i)) kept.push_back(std::move(fields[i]));
     }
     classes_ = static_cast<std::int64_t>(kept.size());
-    if (classes_ < 2) {
+    if (classes_ < (one_column_ ? 1 : 2)) {
       throw_bad_data(
           fmt::format("{} has {} column{}; expected one for each class, separated by "
-                      "commas, semicolons or tabs (numpy.savetxt: delimiter=',')",
-                      quote(name_), classes_ == 1 ? "one" : "no", classes_ == 1 ? "" : "s"));
+                      "commas, semicolons or tabs (numpy.savetxt: delimiter=','){}",
+                      quote(name_), classes_ == 1 ? "one" : "no", classes_ == 1 ? "" : "s",
+                      classes_ == 1 ? kOneColumnRemedy : ""));
     }
     const auto words = std::ranges::count_if(
         kept, [](const std::string& field) { return !parse_number(field).has_value(); });
@@ -197,9 +200,10 @@ class CsvSource final : public RowSource {
   /// Reads on until it is known what a line 1 of numbers is, and that every column is a class.
   void judge_rows(LineReader& reader, const OpenOptions& options) {
     std::vector<double> row(static_cast<std::size_t>(classes_));
-    const bool all_are_classes = keeps_all(options) && !options.skip_columns.empty();
+    const bool all_are_classes =
+        classes_ == 1 || (keeps_all(options) && !options.skip_columns.empty());
     ExtraColumns extra(class_names_, all_are_classes ? 0 : row.size(), !options.features);
-    const bool integers = are_distinct_integers(first_);
+    const bool integers = classes_ > 1 && are_distinct_integers(first_);
     const bool zero_one = integers && is_zero_and_one(first_);
     bool marked = false;  // numbers in quotes above numbers without: names
     Below below;
@@ -345,6 +349,7 @@ class CsvSource final : public RowSource {
   std::string name_;
   std::string record_name_;
   std::shared_ptr<const File> file_;
+  bool one_column_;
   char delimiter_ = ',';
   bool has_header_ = false;
   bool quoted_ = false;             // line 1 has all fields in quotes

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "io/spec.hpp"
+#include "p2p/open.hpp"
 #include "p2p/row_source.hpp"
 
 namespace p2p::io {

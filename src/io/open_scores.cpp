@@ -19,13 +19,15 @@ namespace p2p {
 namespace {
 
 std::unique_ptr<RowSource> open_one(const io::Spec& spec, const OpenOptions& options) {
-  const std::optional<int> class_axis = options.class_axis;
-  if (spec.is_stdin()) return io::make_stdin_source(class_axis);
+  if (spec.is_stdin()) return io::make_stdin_source(options);
   switch (io::file_kind(spec.path)) {
     case io::FileKind::kNpy:
     case io::FileKind::kNpz:
     case io::FileKind::kSafetensors:
-      return io::make_array_source(io::open_array(spec, io::ArrayUse::kScores), class_axis);
+      return io::make_array_source(
+          io::open_array(spec,
+                         options.one_column ? io::ArrayUse::kOneColumn : io::ArrayUse::kScores),
+          options);
     case io::FileKind::kCsv:
     case io::FileKind::kTsv:
       return io::make_csv_source(spec, options);

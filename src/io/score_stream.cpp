@@ -58,6 +58,7 @@ struct ScoreStream::Impl {
 
   std::string path;
   std::string file;
+  bool one_column = false;
   io::DescriptorStream stream;
   Batch batch;
 };
@@ -119,13 +120,15 @@ void ScoreStream::Impl::skip_to(std::int64_t byte) {
 
 void ScoreStream::Impl::demand_scores() const {
   const io::ArrayInfo& info = batch.info;
-  if (!io::is_float(info.element) || info.shape.size() != 2) {
+  const std::size_t rank = info.shape.size();
+  if (!io::is_float(info.element) || rank > 2 || rank < (one_column ? 1 : 2)) {
     throw_bad_data(
         fmt::format("{} holds dtype '{}' of shape {}; expected scores [rows, classes]: floats of "
-                    "16, 32 or 64 bits with 2 axes",
-                    io::quote(batch.name), info.stored_type, io::shape_text(info.shape)));
+                    "16, 32 or 64 bits with 2 axes{}",
+                    io::quote(batch.name), info.stored_type, io::shape_text(info.shape),
+                    io::is_float(info.element) && rank == 1 ? io::kOneColumnRemedy : ""));
   }
-  if (info.fortran_order && info.shape[0] > 1 && info.shape[1] > 1) {
+  if (info.fortran_order && rank == 2 && info.shape[0] > 1 && info.shape[1] > 1) {
     throw_bad_data(
         fmt::format("{} has shape {} in Fortran order, which cannot be read as it comes; save "
                     "numpy.ascontiguousarray(array)",
@@ -144,14 +147,14 @@ bool ScoreStream::Impl::open_next() {
     batch.info = io::read_npy_header(whole, batch.name).info;
     demand_scores();
     batch.rows = batch.info.shape[0];
-    batch.classes = batch.info.shape[1];
+    batch.classes = batch.info.shape.size() == 1 ? 1 : batch.info.shape[1];
     const auto end = *io::byte_size(batch.info);
     if (__builtin_add_overflow(stream.position(), end, &batch.end)) {
       throw_bad_data(fmt::format("{} has shape {}, which is larger than any file",
                                  io::quote(batch.name), io::shape_text(batch.info.shape)));
     }
   } while (batch.rows == 0);
-  static_cast<void>(io::score_layout(batch.info, std::nullopt, batch.name));
+  static_cast<void>(io::score_layout(batch.info, std::nullopt, batch.name, one_column));
   return true;
 }
 
@@ -170,6 +173,7 @@ ScoreStream::ScoreStream(const std::string& path, const ScoreStreamOptions& opti
   }
   if (options.position > 0) stream.seek(options.position);
   impl_->batch.end = stream.position();
+  impl_->one_column = options.one_column;
   if (options.follow) stream.follow();
   if (stream.is_regular()) impl_->file = std::filesystem::canonical(path).string();
 }

@@ -52,13 +52,13 @@ class HashedStream final : public ByteStream {
 
 class StdinSource final : public RowSource {
  public:
-  StdinSource(std::optional<int> class_axis, int descriptor) : stream_(descriptor) {
+  StdinSource(const OpenOptions& options, int descriptor) : stream_(descriptor) {
     if (::isatty(descriptor) == 1) {
       throw_usage("standard input is a terminal; pipe a .npy file into it or name a file");
     }
     info_ = read_npy_header(stream_, kSpokenName).info;
-    require_scores();
-    layout_ = score_layout(info_, class_axis, kSpokenName);
+    require_scores(options.one_column);
+    layout_ = score_layout(info_, options.class_axis, kSpokenName, options.one_column);
     if (layout_.inner != 1) {
       throw_bad_data(
           fmt::format("{} has shape {}{} with the classes on axis {}; through a pipe the "
@@ -102,12 +102,14 @@ class StdinSource final : public RowSource {
   }
 
  private:
-  void require_scores() const {
-    if (is_float(info_.element) && info_.shape.size() >= 2 && info_.shape.size() <= 4) return;
+  void require_scores(bool one_column) const {
+    const std::size_t rank = info_.shape.size();
+    if (is_float(info_.element) && rank >= (one_column ? 1 : 2) && rank <= 4) return;
     throw_bad_data(
         fmt::format("{} holds dtype '{}' of shape {}; expected scores: floats of 16, 32 "
-                    "or 64 bits with 2 to 4 axes",
-                    kSpokenName, info_.stored_type, shape_text(info_.shape)));
+                    "or 64 bits with 2 to 4 axes{}",
+                    kSpokenName, info_.stored_type, shape_text(info_.shape),
+                    is_float(info_.element) && rank == 1 ? kOneColumnRemedy : ""));
   }
 
   void skip_to(std::int64_t row) {
@@ -147,8 +149,8 @@ class StdinSource final : public RowSource {
 
 }  // namespace
 
-std::unique_ptr<RowSource> make_stdin_source(std::optional<int> class_axis, int descriptor) {
-  return std::make_unique<StdinSource>(class_axis, descriptor);
+std::unique_ptr<RowSource> make_stdin_source(const OpenOptions& options, int descriptor) {
+  return std::make_unique<StdinSource>(options, descriptor);
 }
 
 }  // namespace p2p::io

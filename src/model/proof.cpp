@@ -39,7 +39,7 @@ class ShownModel {
 void refuse_probabilities(const std::string& scores, const ScoreHead& head) {
   if (head.comparable_kind != OutputKind::kLogits) return;
   ScoreSet set = open_scores({scores}, {.class_axis = -1});
-  const ScoreKind kind = detect_kind(set);
+  const ScoreKind kind = detect_kind(set, /*ask=*/false);
   if (kind == ScoreKind::kLogits) return;
   throw_bad_data(
       fmt::format("{} was taken for logits, but the model's own scores on these inputs are "

@@ -94,6 +94,7 @@ PriorSettings prior_settings(const EstimateOptions& options, std::int64_t classe
   settings.classes = options.classes;
   settings.rows = options.rows;
   settings.input_kind = options.kind;
+  settings.reading = options.reading;
   settings.temperature = options.temperature;
   settings.trained_with = describe(options.training);
   settings.counts = options.counts;

@@ -71,6 +71,7 @@ void demand_same_settings(const PriorSettings& s, const PriorSettings& t) {
   demand_equal(s.training_offset, t.training_offset, "the training offset");
   demand_equal(s.temperature, t.temperature, "temperature");
   demand_equal(s.input_kind, t.input_kind, "the kind of input (logits, probs, log-probs)");
+  demand_equal(s.reading, t.reading, "how scores were read (--normalise, --log-base, --binary)");
   demand_equal(s.weighted, t.weighted, "whether rows were weighted");
   demand_equal(s.rows, t.rows, "where the rows come from (--rows)");
   demand_equal(s.smoothing, t.smoothing, "smoothing");

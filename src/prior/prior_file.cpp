@@ -196,6 +196,20 @@ ScoreKind parse_kind(const Reader& reader) {
   reader.fail("input_kind", "logits, probs or log-probs");
 }
 
+// Files of before have none of these.
+ScoreReading parse_reading(const Json& json, const Reader& reader) {
+  ScoreReading reading;
+  if (json.contains("normalise")) reading.normalise = reader.boolean("normalise");
+  if (json.contains("binary")) reading.binary = reader.boolean("binary");
+  if (json.contains("log_base")) {
+    reading.log_base = reader.real("log_base");
+    if (!(*reading.log_base > 1) || !std::isfinite(*reading.log_base)) {
+      reader.fail("log_base", "a number above 1");
+    }
+  }
+  return reading;
+}
+
 PriorInput parse_input(const Json& json, const std::string& name) {
   const Reader reader(json, name);
   PriorInput input;
@@ -308,6 +322,9 @@ std::string write_prior(const ClassPrior& prior) {
   add("classes", s.classes.empty() ? "null" : array(s.classes));
   add("rows", quoted(s.rows));
   add("input_kind", quoted(std::string(kind_name(s.input_kind))));
+  if (s.reading.normalise) add("normalise", "true");
+  if (s.reading.log_base) add("log_base", number(*s.reading.log_base));
+  if (s.reading.binary) add("binary", "true");
   add("temperature", number(s.temperature));
   add("trained_with", quoted(s.trained_with));
   add("weighted", s.weighted ? "true" : "false");
@@ -356,6 +373,7 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
   if (!reader.at("classes").is_null()) s.classes = reader.texts("classes", classes);
   s.rows = reader.text("rows");
   s.input_kind = parse_kind(reader);
+  s.reading = parse_reading(json, reader);
   s.temperature = reader.real("temperature");
   if (!(s.temperature > 0) || !std::isfinite(s.temperature))
     reader.fail("temperature", "a positive number");

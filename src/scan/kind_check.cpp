@@ -24,9 +24,6 @@ constexpr std::int64_t kLeastRows = 16;
 
 bool is_16_bit(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16; }
 double sum_tolerance(DType dtype) { return is_16_bit(dtype) ? kSumTolerance16 : kSumTolerance; }
-double range_tolerance(DType dtype) {
-  return is_16_bit(dtype) ? kRangeTolerance16 : kRangeTolerance;
-}
 
 // use(value) with value(c) the element c as a double.
 template <class Use>
@@ -55,6 +52,10 @@ double sum_of_exp(const void* row, DType dtype, std::int64_t classes) {
 
 }  // namespace
 
+double range_tolerance(DType dtype) noexcept {
+  return is_16_bit(dtype) ? kRangeTolerance16 : kRangeTolerance;
+}
+
 RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept {
   return with_values(row, dtype, [&](auto value) {
     const double top = 1 + range_tolerance(dtype);
@@ -72,7 +73,9 @@ RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept
       }
     }
     RowLook look;
-    look.probs = low >= 0 && high <= top && std::abs(sum - 1) <= sum_tolerance(dtype);
+    look.one_value = !(sum < high * static_cast<double>(classes) * (1 - 1e-9));
+    look.in_unit = low >= 0 && high <= top;
+    look.probs = look.in_unit && std::abs(sum - 1) <= sum_tolerance(dtype);
     look.log_probs = high <= range_tolerance(dtype) &&
                      std::abs(sum_of_exp(row, dtype, classes) - 1) <= sum_tolerance(dtype);
     return look;
@@ -103,11 +106,12 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
     const std::int64_t row = first_row + i;
     if (kind_ == ScoreKind::kProbs) {
       if (high > 1 + range || !(std::abs(total - 1) <= tolerance)) {
-        throw_bad_data(
-            fmt::format("'{}', row {} (counted from 0) sums to {:.6g} with maximum {:.6g}, so it "
-                        "does not hold probabilities as the rest was taken to; divide each row by "
-                        "its sum when they were rounded, do not mix kinds, or say --input logits",
-                        name, row, total, high));
+        throw_bad_data(fmt::format(
+            "'{}', row {} (counted from 0) sums to {:.6g} with maximum {:.6g}, so it "
+            "does not hold probabilities as the rest was taken to; --normalise divides "
+            "each row by its sum when they were rounded or scaled, and kinds must not be "
+            "mixed",
+            name, row, total, high));
       }
       continue;
     }
@@ -129,14 +133,15 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
     }
     if (stated_) continue;
     // Only rows whose facts allow it are looked at in full.
-    const bool may_be_probs =
-        high >= 0 && high <= 1 + range && std::abs(total - 1) <= 2 * tolerance;
+    const bool may_be_in_unit = high >= 0 && high <= 1 + range && total >= 0;
     const bool may_be_log_probs =
         high <= range && high >= -std::log(static_cast<double>(classes_)) - 1;
-    if (!may_be_probs && !may_be_log_probs) continue;
+    if (!may_be_in_unit && !may_be_log_probs) continue;
     const RowLook look = looks(i);
     probs_ += look.probs ? 1 : 0;
     log_probs_ += look.log_probs ? 1 : 0;
+    in_unit_ += look.in_unit ? 1 : 0;
+    varied_ |= look.in_unit && !look.one_value;
   }
   if (rows_ == 0) {
     name_ = name;
@@ -155,7 +160,14 @@ void KindCheck::end_block() {
                     name_, first_row_, first_row_ + rows_ - 1, lookalikes, rows_,
                     probs_ >= log_probs_ ? "probabilities" : "log-probabilities"));
   }
-  rows_ = probs_ = log_probs_ = 0;
+  if (rows_ >= kLeastRows && in_unit_ == rows_ && varied_) {
+    throw_bad_data(
+        fmt::format("'{}', rows {} to {} (counted from 0) all lie in [0, 1] although the data set "
+                    "was taken for logits; do not mix kinds, or say --input logits",
+                    name_, first_row_, first_row_ + rows_ - 1));
+  }
+  rows_ = probs_ = log_probs_ = in_unit_ = 0;
+  varied_ = false;
 }
 
 }  // namespace p2p

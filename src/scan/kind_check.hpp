@@ -11,8 +11,12 @@ namespace p2p {
 struct RowLook {
   bool probs = false;
   bool log_probs = false;
+  bool in_unit = false;          ///< all in [0, 1], whatever they sum to
+  bool one_value = false;        ///< all the same
   bool neither_at_once = false;  ///< its first elements said so; the rest was not looked at
 };
+/// How far rounding of stored probabilities may push one above 1.
+double range_tolerance(DType dtype) noexcept;
 RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept;
 
 /// Whether a row holds neither NaN nor +inf.
@@ -36,7 +40,8 @@ class KindCheck {
   /// of the raw rows. Error{kBadData} naming the row.
   void rows(const void* data, DType dtype, std::int64_t count, const float* max, const float* sum,
             const std::string& name, std::int64_t first_row);
-  /// Error{kBadData}: logits with too many rows of another kind in the block, however it was fed.
+  /// Error{kBadData}: logits with too many rows of another kind in the block, or all of them in
+  /// [0, 1], however it was fed.
   void end_block();
 
  private:
@@ -46,7 +51,8 @@ class KindCheck {
   // Of the open block.
   std::string name_;
   std::int64_t first_row_ = 0;
-  std::int64_t rows_ = 0, probs_ = 0, log_probs_ = 0;
+  std::int64_t rows_ = 0, probs_ = 0, log_probs_ = 0, in_unit_ = 0;
+  bool varied_ = false;  // a row in [0, 1] holds several values
 };
 
 }  // namespace p2p

@@ -105,7 +105,7 @@ def test_the_tolerance_of_sums_is_wider_for_float16(scores):
     np.save(folder / "z16.npy", p.astype("f2"))
     np.save(folder / "z32.npy", p.astype("f4"))
     assert estimate("z16.npy", cwd=folder)["input_kind"] == "probs"
-    assert estimate("z32.npy", cwd=folder)["input_kind"] == "logits"
+    refuse(folder, "estimate", "z32.npy", "-o", "x.json", words=["z32.npy", "--normalise"])
 
 
 def test_probabilities_of_standard_input_are_recognised(scores):

@@ -81,7 +81,7 @@ def test_inspect_says_that_parts_are_missing(big):
 def sorted_by_class(big):
     """Balanced rows in the order of their classes, and counts that they do not follow: n.npy."""
     y = np.repeat(np.arange(5), 4000)
-    np.save(big / "z.npy", (8 * np.eye(5)[y]).astype("f4"))
+    np.save(big / "z.npy", (8 * np.eye(5)[y] - 1).astype("f4"))
     np.save(big / "n.npy", np.array([900, 50, 30, 20, 10]))
     return big
 

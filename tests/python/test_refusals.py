@@ -379,7 +379,10 @@ def test_what_is_no_prior(toy, prior, tmp_path):
 @pytest.mark.parametrize("decimals", [1, 2, 3])
 def test_rounded_probabilities(toy, decimals):
     probs = np.round(np.exp(toy.logits) / np.exp(toy.logits).sum(1, keepdims=True), decimals)
-    refused(lambda: p2p.estimate_prior(probs, input="probs"), "divide each row by its sum")
+    refused(
+        lambda: p2p.estimate_prior(probs, input="probs"),
+        "normalise=True divides each row by its sum",
+    )
 
 
 def test_half_of_what_inspect_needs(toy, prior):
@@ -396,13 +399,23 @@ def test_models_that_are_none(prior, tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda z: 1 / (1 + np.exp(-z)), "sigmoids"),
-        (lambda z: 100 * np.exp(z) / np.exp(z).sum(1, keepdims=True), "percentages"),
+        (lambda z: 1 / (1 + np.exp(-z)), ["normalise=True", 'input="logits"']),
+        (lambda z: 100 * np.exp(z) / np.exp(z).sum(1, keepdims=True), ["normalise=True"]),
+        (lambda z: np.log10(np.exp(z) / np.exp(z).sum(1, keepdims=True)), ["log_base=10"]),
+        (lambda z: z[:, 0], ["binary=True"]),
+        (lambda z: z[:, :1], ["binary=True"]),
     ],
 )
-def test_logits_that_hardly_are_any_are_warned_of(toy, make, words):
-    with pytest.warns(p2p.PriorWarning, match=words):
-        p2p.estimate_prior(make(toy.logits))
+def test_numbers_that_are_asked_about(toy, make, words):
+    refused(lambda: p2p.estimate_prior(make(toy.logits)), *words)
+
+
+def test_binary_scores_of_several_columns(toy):
+    refused(lambda: p2p.estimate_prior(toy.logits, binary=True), "columns", "class 1 of two")
+
+
+def test_binary_batches_say_what_they_are():
+    refused(lambda: p2p.PosteriorSum(2, binary=True), "input='probs'")
 
 
 @pytest.mark.parametrize(("options", "words"), [
@@ -422,6 +435,7 @@ def test_what_is_given_and_not_looked_at_is_warned_of(prior, options, words):
     (lambda toy, p: p2p.estimate_prior(toy.logits, max_rounds=9), "without iterate=True"),
     (lambda toy, p: p2p.evaluate(toy.logits, toy.labels, few=9), "many and few are not looked at"),
     (lambda toy, p: p2p.inspect(p, input="logits"), "there are none"),
+    (lambda toy, p: p2p.inspect(p, normalise=True), "there are none"),
 ])  # fmt: skip
 def test_an_argument_that_means_nothing_here_is_warned_of(toy, prior, call, words):
     with pytest.warns(p2p.PriorWarning, match=words):

@@ -23,6 +23,64 @@ def test_estimate(command, toy, dtype):
     same_prior(p2p.estimate_prior(scores, counts=toy.counts), command.folder / "p.json")
 
 
+def probabilities(z):
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    return p / p.sum(axis=1, keepdims=True)
+
+
+READINGS = {
+    "normalise": (lambda p: 100 * p, {"normalise": True}, ["--normalise"]),
+    "log_base": (np.log10, {"log_base": 10}, ["--log-base", "10"]),
+    "binary": (lambda p: p[:, 1], {"binary": True}, ["--binary"]),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_that_are_read(command, toy, name, dtype):
+    make, options, arguments = READINGS[name]
+    scores = make(probabilities(toy.logits.astype(np.float64))).astype(dtype)
+    command("estimate", "z.npy", *arguments, "-o", "p.json", z=scores)
+    prior = p2p.estimate_prior(scores, **options)
+    same_prior(prior, command.folder / "p.json")
+    command("correct", "z.npy", *arguments, "--prior", "p.json", "-o", "o.npy", z=scores)
+    corrected = p2p.correct(scores, prior, **options)
+    theirs = np.load(command.folder / "o.npy")
+    assert corrected.shape == theirs.shape
+    assert corrected.dtype == dtype
+    np.testing.assert_array_equal(corrected, theirs)
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_numbers_that_are_read_in_blocks(toy, name):
+    make, options, _ = READINGS[name]
+    scores = make(probabilities(toy.logits.astype(np.float64)))
+    stated = {"input": "probs"} if name == "binary" else {}
+    whole = p2p.estimate_prior(scores, **stated, **options)
+    blocks = p2p.estimate_prior(iter(np.array_split(scores, 3)), **stated, **options)
+    np.testing.assert_array_equal(blocks.effective, whole.effective)
+    corrected = list(p2p.correct(iter(np.array_split(scores, 3)), whole, **stated, **options))
+    np.testing.assert_array_equal(
+        np.concatenate(corrected), p2p.correct(scores, whole, **stated, **options)
+    )
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_labelled_numbers_that_are_read(toy, name):
+    make, options, _ = READINGS[name]
+    p = probabilities(toy.logits.astype(np.float64))
+    plain = np.column_stack([1 - p[:, 1], p[:, 1]]) if name == "binary" else p
+    labels = (toy.labels == 1).astype(int) if name == "binary" else toy.labels
+    found = p2p.evaluate(make(p), labels, **options)
+    assert found.nll == pytest.approx(p2p.evaluate(plain, labels).nll, rel=1e-12)
+    prior = p2p.estimate_prior(plain, labels=labels)
+    held = {"holdout_labels": labels, "method": "bias"}
+    delta = p2p.make_correction(prior, holdout=make(p), **held, **options).delta
+    np.testing.assert_allclose(
+        delta, p2p.make_correction(prior, holdout=plain, **held).delta, atol=1e-6
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "arguments"),
     [

@@ -55,8 +55,9 @@ const std::string kNpy = npy_of<float>("<f4", "(2, 3)", {1, 2, 3, 4, 5, 6});
 
 std::string error_of_pipe(const std::string& bytes, std::optional<int> class_axis = {}) {
   const Pipe pipe(bytes);
-  return error_of(ErrorCode::kBadData,
-                  [&] { all_scores(*make_stdin_source(class_axis, pipe.end()), 1); });
+  return error_of(ErrorCode::kBadData, [&] {
+    all_scores(*make_stdin_source({.class_axis = class_axis}, pipe.end()), 1);
+  });
 }
 
 TEST(StdinSource, ReadsRowsInOrder) {

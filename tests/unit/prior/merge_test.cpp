@@ -207,6 +207,8 @@ INSTANTIATE_TEST_SUITE_P(
                      s.training_offset = {0, 1};
                    }},
         Difference{"temperature", [](PriorSettings& s) { s.temperature = 2; }},
+        Difference{"how scores were read",
+                   [](PriorSettings& s) { s.reading = {.normalise = true}; }},
         Difference{"kind of input", [](PriorSettings& s) { s.input_kind = ScoreKind::kProbs; }},
         Difference{"weighted", [](PriorSettings& s) { s.weighted = true; }},
         Difference{"--rows", [](PriorSettings& s) { s.rows = "holdout"; }},

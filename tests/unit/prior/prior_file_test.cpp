@@ -61,6 +61,14 @@ TEST(PriorFile, KeepsAPriorWithoutNamesCountsAndLabels) {
   EXPECT_EQ(read.settings.input_kind, ScoreKind::kProbs);
 }
 
+TEST(PriorFile, KeepsHowScoresWereRead) {
+  ClassPrior prior = rich_prior();
+  EXPECT_EQ(parse_prior(write_prior(prior), "p").settings.reading, ScoreReading());
+  const ScoreReading all{.normalise = true, .log_base = 10, .binary = true};
+  prior.settings.reading = all;
+  EXPECT_EQ(parse_prior(write_prior(prior), "p").settings.reading, all);
+}
+
 TEST(PriorFile, KeepsValuesExactly) {
   const ClassPrior prior = rich_prior();
   const ClassPrior read = parse_prior(write_prior(prior), "p");
@@ -215,6 +223,8 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"/n_classes", "18446744073709551615", "n_classes"},
         Hostile{"/n_classes", "1000000000000", "array"}, Hostile{"/n_rows", "0", "n_rows"},
         Hostile{"/n_rows", "-4", "n_rows"}, Hostile{"/input_kind", "\"auto\"", "input_kind"},
+        Hostile{"/normalise", "1", "normalise"}, Hostile{"/binary", "\"no\"", "binary"},
+        Hostile{"/log_base", "1", "log_base"}, Hostile{"/log_base", "\"e\"", "log_base"},
         Hostile{"/temperature", "0", "temperature"}, Hostile{"/temperature", "-1", "temperature"},
         Hostile{"/temperature", "null", "temperature"}, Hostile{"/smoothing", "-0.5", "smoothing"},
         Hostile{"/floor", "0", "floor"}, Hostile{"/floor", "-1e-3", "floor"},

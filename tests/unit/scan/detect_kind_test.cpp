@@ -1,11 +1,15 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
+#include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
 #include "support/expect_error.hpp"
 #include "support/matrices.hpp"
@@ -83,12 +87,12 @@ TEST(DetectKind, TakesOneHotRowsForProbabilities) {
 
 TEST(DetectKind, AllowsAFewThousandthsInFloat32) {
   EXPECT_EQ(detect({0.5, 0.5009}, 2), ScoreKind::kProbs);
-  EXPECT_EQ(detect({0.5, 0.5011}, 2), ScoreKind::kLogits);
+  expect_bad_data({"--normalise"}, [] { detect({0.5, 0.5011}, 2); });
 }
 
 TEST(DetectKind, AllowsTwoHundredthsInFloat16) {
   EXPECT_EQ(detect({0.5, 0.519}, 2, DType::kF16), ScoreKind::kProbs);
-  EXPECT_EQ(detect({0.5, 0.522}, 2, DType::kF16), ScoreKind::kLogits);
+  expect_bad_data({"--normalise"}, [] { detect({0.5, 0.522}, 2, DType::kF16); });
 }
 
 TEST(DetectKind, TakesLookAlikesByChanceForLogits) {
@@ -146,6 +150,76 @@ TEST(DetectKind, RefusesAFirstFileWithoutRows) {
 TEST(DetectKind, LooksAtTheFirstBlockOnly) {
   const std::vector<double> logits = random_logits(kBlockRows, 2);
   EXPECT_EQ(detect(joined(softmax(logits, 2), logits), 2), ScoreKind::kProbs);
+}
+
+// Rows of softmax, multiplied by `factor` and rounded to multiples of `step`.
+std::vector<double> scaled(double factor, double step, std::int64_t rows, std::int64_t classes) {
+  std::vector<double> values = softmax(random_logits(rows, classes, 1), classes);
+  for (double& value : values) value = std::round(value * factor / step) * step;
+  return values;
+}
+
+TEST(DetectKind, AsksWhatRowsInTheUnitIntervalAre) {
+  std::vector<double> sigmoids = random_logits(50, 5);
+  for (double& value : sigmoids) value = 1 / (1 + std::exp(-value));
+  const std::vector<std::vector<double>> doubtful{scaled(1 / 3.0, 1e-9, 50, 5),
+                                                  scaled(1, 1e-3, 50, 1000), sigmoids};
+  for (const std::vector<double>& values : doubtful) {
+    expect_bad_data({"scores.npy", "[0, 1]", "--normalise", "--input logits"},
+                    [&] { detect(values, static_cast<std::int64_t>(values.size()) / 50); });
+  }
+}
+
+TEST(DetectKind, AsksAboutProbabilitiesOfTheTopClassesOnly) {
+  std::vector<double> values = softmax(random_logits(50, 20), 20);
+  for (double& value : values) value = value < 0.05 ? 0 : value;
+  expect_bad_data({"--normalise"}, [&] { detect(values, 20); });
+  for (double& value : values) value *= 100;
+  expect_bad_data({"between 0 and 100", "--normalise"}, [&] { detect(values, 20); });
+}
+
+TEST(DetectKind, NeverAdvisesLogitsForPercentages) {
+  for (const double step : {1e-9, 0.1, 1.0}) {
+    try {
+      detect(scaled(100, step, 50, 5), 5);
+      FAIL() << "percentages were taken for something";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("--normalise"));
+      EXPECT_THAT(error.what(), ::testing::Not(::testing::HasSubstr("logits")));
+    }
+  }
+}
+
+TEST(DetectKind, AsksAboutVotesOfOneSum) {
+  expect_bad_data({"same sum", "--normalise"}, [] { detect(scaled(255, 1e-9, 50, 5), 5); });
+  expect_bad_data({"same sum"}, [] { detect({7, 3, 0, 5, 5, 0, 1, 4, 5}, 3); });
+}
+
+TEST(DetectKind, AsksAboutLogarithmsToAnotherBase) {
+  for (const double base : {10.0, 2.0}) {
+    std::vector<double> values = log_of(softmax(random_logits(50, 5), 5));
+    for (double& value : values) value = std::round(value / std::log(base) * 100) / 100;
+    const std::string remedy = fmt::format("--log-base {}", base);
+    expect_bad_data({remedy.c_str()}, [&] { detect(values, 5); });
+  }
+}
+
+TEST(DetectKind, AdvisesNoOtherBaseForRoundedNaturalLogarithms) {
+  std::vector<double> values = log_of(softmax(random_logits(50, 5), 5));
+  for (double& value : values) value = std::round(value * 100) / 100;
+  expect_bad_data({"hold log-probabilities"}, [&] { detect(values, 5); });
+}
+
+TEST(DetectKind, TakesLogitsOfOneSignForLogits) {
+  std::vector<double> values = random_logits(50, 5);
+  for (double& value : values) value += 12;
+  EXPECT_EQ(detect(values, 5), ScoreKind::kLogits);
+  for (double& value : values) value -= 24;
+  EXPECT_EQ(detect(values, 5), ScoreKind::kLogits);
+}
+
+TEST(DetectKind, AsksNothingAboutRowsOfOneValue) {
+  EXPECT_EQ(detect({0, 0, 0, 0.5, 0.5, 0.5}, 3), ScoreKind::kLogits);
 }
 
 TEST(DetectKind, KeepsTheRowsOfASourceThatCannotBeRewound) {

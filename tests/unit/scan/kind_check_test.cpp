@@ -62,7 +62,7 @@ TEST(KindCheck, AcceptsRowsOfTheirKind) {
 }
 
 TEST(KindCheck, NamesARowThatIsNoDistribution) {
-  expect_bad_data({"scores.npy", "row 41", "sums to 1.1", "--input logits"}, [] {
+  expect_bad_data({"scores.npy", "row 41", "sums to 1.1", "--normalise"}, [] {
     feed_block(ScoreKind::kProbs, {0.2, 0.8, 0.3, 0.8}, 2, DType::kF32, 40);
   });
 }
@@ -105,6 +105,14 @@ TEST(KindCheck, RefusesMoreLogProbabilitiesThanChance) {
   expect_bad_data({"log-probabilities"}, [] {
     feed_block(ScoreKind::kLogits, block_with(50, 100, {std::log(0.25), std::log(0.75)}), 2);
   });
+}
+
+TEST(KindCheck, RefusesALaterBlockInTheUnitIntervalAmongLogits) {
+  expect_bad_data({"rows 0 to 15", "all lie in [0, 1]", "--input logits"}, [] {
+    feed_block(ScoreKind::kLogits, repeated({0.9, 0.8}, 16), 2);
+  });
+  feed_block(ScoreKind::kLogits, repeated({0, 0}, 16), 2);
+  feed_block(ScoreKind::kLogits, repeated({0.9, -0.1}, 16), 2);
 }
 
 TEST(KindCheck, CountsLookAlikesOverAWholeBlockHoweverItIsFed) {
