@@ -345,11 +345,13 @@ def check_shape(
     """Return the class axis, counted from 0; Error where there is none."""
     rank = array.ndim
     if rank == 1:
+        single = "logit s of class 1 of two is column_stack([0 * s, s])"
+        if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
+            single = "probability p of class 1 of two is column_stack([1 - p, p])"
         raise refusal(
             name,
             f"has shape {array.shape}",
-            "expected (rows, classes); binary=True reads one score a row, a probability or logit "
-            "of class 1 of two",
+            f"expected (rows, classes); one {single}, which binary=True makes of it",
         )
     if not 2 <= rank <= 4:
         raise refusal(
