@@ -145,10 +145,11 @@ void demand_one_meaning(ScoreKind kind, const ScoreReading& reading) {
 
 void demand_one_column(const ScoreSet& set) {
   if (set.classes() == 1) return;
-  throw_bad_data(fmt::format(
-      "'{}' has {} columns; --binary reads one, the score of class 1 of two: leave --binary out, or "
-      "the other columns of a table by --skip-columns",
-      set.sources().front()->name(), set.classes()));
+  throw_bad_data(
+      fmt::format("'{}' has {} columns; --binary reads one, the score of class 1 of two: leave "
+                  "--binary out, or "
+                  "the other columns of a table by --skip-columns",
+                  set.sources().front()->name(), set.classes()));
 }
 
 // Probabilities of class 1 when the first rows all lie in [0, 1].

@@ -22,6 +22,7 @@ std::vector<std::string> keys(const Json& json) {
 ClassPrior prior_of(std::vector<double> counts = {}, std::vector<std::string> names = {}) {
   ScoreSet set = p2p::test::scores({2, 0, 0, 1, 3, 0}, 3);
   EstimateOptions options;
+  options.kind = ScoreKind::kLogits;
   options.counts = std::move(counts);
   options.classes = std::move(names);
   return estimate_prior(set, nullptr, options).prior;

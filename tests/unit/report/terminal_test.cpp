@@ -53,6 +53,7 @@ TEST(MetricsText, HasNoTrailingSpaces) {
 TEST(InspectionText, SaysVerdictsAndClasses) {
   ScoreSet set = p2p::test::scores({2, 0, 0, 1, 3, 0}, 3, DType::kF64, "train.npy");
   EstimateOptions options;
+  options.kind = ScoreKind::kLogits;
   options.counts = {6, 3, 1};
   options.classes = {"ant", "bee", "cat"};
   const ClassPrior prior = estimate_prior(set, nullptr, options).prior;
@@ -67,7 +68,9 @@ TEST(InspectionText, SaysVerdictsAndClasses) {
 
 TEST(InspectionText, NamesMissingParts) {
   ScoreSet set = p2p::test::scores({2, 0, 0, 1, 3, 0}, 3, DType::kF64, "train.npy");
-  ClassPrior prior = estimate_prior(set, nullptr, {}).prior;
+  EstimateOptions options;
+  options.kind = ScoreKind::kLogits;
+  ClassPrior prior = estimate_prior(set, nullptr, options).prior;
   prior.inputs[0].parts = 2;
   EXPECT_THAT(inspection_text(prior, inspect_prior(prior), std::nullopt),
               HasSubstr("incomplete: 'train.npy': 1 of 2 parts missing: 2\n"));
