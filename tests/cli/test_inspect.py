@@ -38,7 +38,7 @@ def test_few_rows_cannot_tell_a_gap(toy):
     pi = np.array([0.5, 0.2, 0.15, 0.1, 0.05])
     toy.save("few.npy", (9 * np.eye(5)[rng.choice(5, 200, p=pi)]).astype("f4"))
     toy.save("n.npy", 1000 * pi)
-    estimate("few.npy", "--counts", "n.npy", cwd=toy.folder)
+    estimate("few.npy", "--counts", "n.npy", "--input", "logits", cwd=toy.folder)
     found = inspect(toy)
     assert found["tv"] > 0.02
     assert found["tv_ci95"][0] == 0

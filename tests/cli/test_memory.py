@@ -86,7 +86,7 @@ def test_a_deflated_archive(tmp_path, order):
 
 
 def test_text(tmp_path):
-    row = ",".join(["0.25"] * 99 + ["1000.5"]) + "\n"
+    row = ",".join(["-0.25"] * 99 + ["1000.5"]) + "\n"
     (tmp_path / "z.csv").write_text(row * 200_000)
     assert peak_kib("estimate", "z.csv", "--threads", 2, "-o", "x.json", cwd=tmp_path) < allowed(
         100
