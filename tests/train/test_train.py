@@ -235,7 +235,10 @@ class TestLosses:
             "balanced-softmax": lambda: (cls.cross_entropy(z + np.log(cls.N), y), np.log(cls.N)),
             "ldam": lambda: (cls.cross_entropy(z - margins, y), none),
             "ldam-drw": lambda: (cls.cross_entropy(z - margins, y), -np.log(cls.WEIGHTS_OF_ROWS)),
-            "vs": lambda: (cls.cross_entropy((cls.N / 30) ** 0.15 * z + 1.25 * log_pi, y), none),
+            "vs": lambda: (
+                cls.cross_entropy((cls.N / 30) ** 0.15 * z + 1.25 * log_pi, y),
+                1.25 * log_pi,
+            ),
             "focal": lambda: (cls.focal(z, y), none),
             "cb": lambda: (cls.WEIGHTS[y] * cls.cross_entropy(z, y), -np.log(cls.WEIGHTS)),
         }[loss]()
