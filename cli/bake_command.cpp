@@ -79,6 +79,8 @@ void run(Options& options) {
 
   const bool failed = result.verification && !result.verification->passed();
   say_found(found, prior, options.words);
+  const std::string kinds = other_kind(result.head, prior.settings.input_kind);
+  if (!kinds.empty()) note(options.words, kinds);
   if (!result.head.also.empty()) {
     note(options.words, fmt::format("made from the same scores, so changed as well: {}",
                                     fmt::join(result.head.also, ", ")));

@@ -99,6 +99,25 @@ ScoreHead find_scores(const std::string& path, std::int64_t n_classes, const Bak
   return format_of(path).find_scores(path, n_classes, options);
 }
 
+std::string other_kind(const ScoreHead& head, ScoreKind prior) {
+  const bool of_logits = prior == ScoreKind::kLogits;
+  const bool of_probabilities = prior == ScoreKind::kProbs || prior == ScoreKind::kLogProbs;
+  const std::string& output = head.output.empty() ? head.scores : head.output;
+  if (of_logits && head.scores_kind == OutputKind::kProbs) {
+    return fmt::format(
+        "the prior was measured on logits, but {} gives probabilities that no logit stands behind; "
+        "that is right only if their softmax is these probabilities",
+        io::quote(output));
+  }
+  if (of_probabilities && head.output_kind == OutputKind::kLogits && !head.output.empty()) {
+    return fmt::format(
+        "the prior was measured on probabilities, but {} gives logits; that is right only if those "
+        "are their softmax",
+        io::quote(output));
+  }
+  return "";
+}
+
 std::vector<BakeRecord> baked_records(const std::string& path) {
   std::vector<BakeRecord> records;
   for (model::StoredRecord& stored : format_of(path).records(path)) {

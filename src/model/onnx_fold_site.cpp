@@ -13,8 +13,9 @@ namespace {
 constexpr int kDeepestTypeSearch = 1000;
 
 // A bias broadcast along all axes but that of the classes, which is last but `trailing`.
-bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing) {
+bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing, const OnnxHead& head) {
   const std::int64_t elements = tensor.elements();
+  if (head.one_logit != OneLogit::kNo) return elements == 1;
   const auto rank = static_cast<std::int64_t>(tensor.dims.size());
   return elements > 1 && rank > trailing &&
          tensor.dims[static_cast<std::size_t>(rank - 1 - trailing)] == elements;
@@ -41,7 +42,7 @@ bool take_bias(const OnnxModel& model, const OnnxNode& node, const std::string& 
     head.why_not_fold = fmt::format("the bias of {} is computed", node.words());
   } else if (!score_type(bias->type)) {
     head.why_not_fold = fmt::format("the bias of {} holds no floats", node.words());
-  } else if (!has_one_element_a_class(*bias, trailing)) {
+  } else if (!has_one_element_a_class(*bias, trailing, head)) {
     head.why_not_fold = fmt::format("the bias of {} has shape {}, not one element a class",
                                     node.words(), io::shape_text(bias->dims));
   } else if (model.times_used(name) != 1) {
@@ -105,19 +106,11 @@ void take_add(const OnnxModel& model, const OnnxNode& node, std::int64_t trailin
   head.why_not_fold = fmt::format("{} adds no constant", node.words());
 }
 
-// Axes that a ReduceMean averages over: an attribute, or since operator set 18 an input.
-std::vector<std::int64_t> averaged_axes(const OnnxModel& model, const OnnxNode& node) {
-  if (const auto axes = model.attribute(node, "axes")) return axes->ints;
-  if (node.inputs.size() < 2) return {};
-  const auto axes = model.constant(node.inputs[1]);
-  return axes ? tensor_integers(model, *axes) : std::vector<std::int64_t>{};
-}
-
 // Leaves one number for each row and channel of [N, C, H, W].
 bool averages_positions(const OnnxModel& model, const OnnxNode& node) {
   if (node.is("GlobalAveragePool")) return true;
   if (!node.is("ReduceMean")) return false;
-  const std::vector<std::int64_t> axes = averaged_axes(model, node);
+  const std::vector<std::int64_t> axes = reduced_axes(model, node);
   return axes.size() == 2 && std::ranges::all_of(axes, [](std::int64_t a) {
            return a == 2 || a == 3 || a == -1 || a == -2;
          });
@@ -247,6 +240,13 @@ void find_intercepts(const OnnxModel& model, const OnnxNode& node, OnnxHead& hea
         "cannot correct; train it with a softmax (multinomial)",
         node.words(), count, kind);
   }
+}
+
+std::vector<std::int64_t> reduced_axes(const OnnxModel& model, const OnnxNode& node) {
+  if (const auto axes = model.attribute(node, "axes")) return axes->ints;
+  if (node.inputs.size() < 2) return {};
+  const auto axes = model.constant(node.inputs[1]);
+  return axes ? tensor_integers(model, *axes) : std::vector<std::int64_t>{};
 }
 
 std::int32_t value_type(const OnnxModel& model, const std::string& value) {

@@ -10,6 +10,7 @@
 #include "model/hidden_sibling.hpp"
 #include "model/onnx_edit.hpp"
 #include "model/onnx_fold_site.hpp"
+#include "model/two_columns.hpp"
 #include "model/verify.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
@@ -59,9 +60,11 @@ Verification prove(const std::string& before, const std::string& after, const st
   const ShownModel shown_after(after, out, head);
   const std::string ran_by = engine::run_model(head.format, shown_before.path(), options.inputs,
                                                {head.comparable}, {old_scores}, options.threads);
+  if (head.one_column) write_both_columns(old_scores);
   refuse_probabilities(old_scores, head);
   engine::run_model(head.format, shown_after.path(), options.inputs, {head.comparable},
                     {new_scores}, options.threads);
+  if (head.one_column) write_both_columns(new_scores);
   Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
                                             head.dtype, offset, options, ran_by);
   if (head.output_kind == OutputKind::kLabels) {
