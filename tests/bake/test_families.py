@@ -75,7 +75,7 @@ def test_bake_says_what_it_did(workplace, family):
 @each(adds=True)
 def test_added_operations_give_the_same_scores_as_folding(workplace, family):
     place = workplace(family)
-    assert place.bake("--mode", "add")["mode"] == "add"
+    assert place.bake("--mode", "add")["mode"] == family.added
     check_scores(family, place.outputs(), place.correction)
 
 
