@@ -488,9 +488,9 @@ std::optional<OnnxAttribute> OnnxModel::attribute(const OnnxNode& node,
     if (field.number != 5) continue;
     FieldReader parts(*wire, field.value);
     for (Field part; parts.next(part);) {
-      if (part.number == 1 && wire->read_name(part) == name) {
-        return read_attribute(*wire, field);
-      }
+      if (part.number != 1) continue;
+      if (wire->read_name(part) == name) return read_attribute(*wire, field);
+      break;
     }
   }
   return std::nullopt;
