@@ -28,8 +28,7 @@ void run(const Options& options) {
   }
   std::optional<ClassPrior> prior;
   if (!options.prior.empty()) prior = load_prior(options.prior);
-  const ScoreHead head =
-      find_scores(options.model, prior ? prior->n_classes() : 0, options.bake);
+  const ScoreHead head = find_scores(options.model, prior ? prior->n_classes() : 0, options.bake);
   if (options.words.json) {
     print_json(report::head_json(options.model, head));
   } else {

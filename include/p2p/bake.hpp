@@ -17,9 +17,9 @@ namespace p2p {
 enum class ModelFormat : std::uint8_t { kOnnx, kSafetensors, kTorchScript };
 
 enum class BakeMode : std::uint8_t {
-  kAuto,  ///< fold where the last layer can take the offset, else add
-  kFold,  ///< into the last layer's bias: the model does no more work than before
-  kAdd,   ///< operations of their own after the scores (ONNX)
+  kAuto,      ///< fold where the last layer can take the offset, else add
+  kFold,      ///< into the last layer's bias: the model does no more work than before
+  kAdd,       ///< operations of their own after the scores (ONNX)
   kReweight,  ///< the same for probabilities that no logit stands behind; never asked for
 };
 
@@ -65,7 +65,7 @@ struct ScoreHead {
   std::int64_t n_classes = 0;  ///< 0: the file does not say
   std::string output;          ///< graph output with the scores; empty in weight files
   OutputKind output_kind = OutputKind::kLogits;  ///< what that output holds
-  std::string scores;         ///< value or layer where the correction acts
+  std::string scores;                            ///< value or layer where the correction acts
   OutputKind scores_kind = OutputKind::kLogits;  ///< what it holds: logits, or probabilities that
                                                  ///< no logit stands behind
   bool one_column = false;    ///< `comparable` holds the probability of the second of two classes

@@ -179,10 +179,11 @@ void require_add_possible(const OnnxModel& model, const OnnxHead& head, const Lo
   }
   const std::int64_t needed = head.dtype == DType::kBF16 ? 13 : 7;
   if (model.opset < needed) {
-    throw_bad_data(fmt::format(
-        "{} has ONNX operator set {}, whose Add and Mul cannot take the correction ({}); convert it to "
-        "version {} or later (onnx.version_converter)",
-        file, model.opset, why_not_fold(model, head, offset), needed));
+    throw_bad_data(
+        fmt::format("{} has ONNX operator set {}, whose Add and Mul cannot take the correction "
+                    "({}); convert it to "
+                    "version {} or later (onnx.version_converter)",
+                    file, model.opset, why_not_fold(model, head, offset), needed));
   }
 }
 

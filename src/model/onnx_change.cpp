@@ -38,9 +38,10 @@ void Change::set_initializer(const OnnxTensor& tensor, const std::string& bytes)
 
 void Change::set_node(const OnnxNode& node, const std::string& message, const std::string& output) {
   if (model.written_twice.contains(node.outputs.front())) {
-    throw_bad_data(fmt::format("{} holds {} twice, and one of them cannot change alone; export it "
-                               "again",
-                               io::quote(model.path), node.words()));
+    throw_bad_data(
+        fmt::format("{} holds {} twice, and one of them cannot change alone; export it "
+                    "again",
+                    io::quote(model.path), node.words()));
   }
   const std::string old = model.wire->read(node.message, kLargestUndo, "a node");
   const auto begin = std::ranges::mismatch(old, message).in1 - old.begin();
@@ -72,7 +73,8 @@ void Change::add_constant(std::int64_t at, const std::string& name, DType dtype,
   rounding = std::max(rounding, values.rounding);
   const std::string tensor = make_tensor(name, dtype, dims, values.bytes);
   if (model.ir_version >= kFirstConstantInInitializers) {
-    undo["added_initializers"].push_back({{"name", name}, {"sha256", io::sha256_hex(values.bytes)}});
+    undo["added_initializers"].push_back(
+        {{"name", name}, {"sha256", io::sha256_hex(values.bytes)}});
     edits.insert_initializer(tensor);
   } else {
     add_constant_node(at, name, tensor);

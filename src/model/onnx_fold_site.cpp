@@ -13,7 +13,8 @@ namespace {
 constexpr int kDeepestTypeSearch = 1000;
 
 // A bias broadcast along all axes but that of the classes, which is last but `trailing`.
-bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing, const OnnxHead& head) {
+bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing,
+                             const OnnxHead& head) {
   const std::int64_t elements = tensor.elements();
   if (head.one_logit != OneLogit::kNo) return elements == 1;
   const auto rank = static_cast<std::int64_t>(tensor.dims.size());

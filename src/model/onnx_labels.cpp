@@ -21,8 +21,8 @@ bool passes_labels(const OnnxNode& node) {
 }
 
 bool looks_up(const OnnxModel& model, const OnnxNode& node) {
-  const bool known = node.is("Gather") ||
-                     (node.domain == "ai.onnx.ml" && node.op == "ArrayFeatureExtractor");
+  const bool known =
+      node.is("Gather") || (node.domain == "ai.onnx.ml" && node.op == "ArrayFeatureExtractor");
   return known && node.inputs.size() == 2 && model.constant(node.inputs[0]).has_value();
 }
 

@@ -295,7 +295,8 @@ void refuse_misfits(const OnnxModel& model) {
 bool same_bytes(WireFile& wire, const OnnxNode& a, const OnnxNode& b) {
   constexpr std::int64_t kLargestTwin = std::int64_t{1} << 20;
   return a.message.size() == b.message.size() && a.message.size() <= kLargestTwin &&
-         wire.read(a.message, kLargestTwin, "a node") == wire.read(b.message, kLargestTwin, "a node");
+         wire.read(a.message, kLargestTwin, "a node") ==
+             wire.read(b.message, kLargestTwin, "a node");
 }
 
 void connect(OnnxModel& model) {

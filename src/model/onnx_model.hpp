@@ -90,7 +90,7 @@ struct OnnxModel {
   std::vector<std::string> functions;        ///< "domain.name" of model-local functions
   std::vector<OnnxTensor> external;          ///< all tensors whose data lie in other files
 
-  std::unordered_map<std::string, std::size_t> producer;     ///< value -> node
+  std::unordered_map<std::string, std::size_t> producer;  ///< value -> node
   std::unordered_set<std::string> written_twice;  ///< values of nodes that come again, byte by byte
   std::unordered_map<std::string, std::size_t> initializer;  ///< name -> initializer
   std::unordered_map<std::string, const OnnxValue*> stated;  ///< by name; outputs before inputs

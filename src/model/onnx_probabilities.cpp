@@ -31,9 +31,9 @@ bool is_one_of(const OnnxNode& node, const std::array<std::string_view, N>& ops)
 constexpr std::array<std::string_view, 9> kDecide = {
     "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or", "Xor", "Not"};
 constexpr std::array<std::string_view, 17> kMove = {
-    "Slice",  "Gather",     "GatherElements", "GatherND",  "Reshape", "Squeeze", "Unsqueeze",
-    "Flatten", "Transpose", "Expand",         "Tile",      "Split",   "MaxPool", "AveragePool",
-    "ReduceMax", "ReduceMin", "ReduceMean"};
+    "Slice",     "Gather",      "GatherElements", "GatherND",  "Reshape",   "Squeeze",
+    "Unsqueeze", "Flatten",     "Transpose",      "Expand",    "Tile",      "Split",
+    "MaxPool",   "AveragePool", "ReduceMax",      "ReduceMin", "ReduceMean"};
 constexpr std::array<std::string_view, 4> kKeepSign = {"ReduceSum", "Sqrt", "Pow", "CumSum"};
 constexpr std::array<std::string_view, 5> kNeverNegative = {"Relu", "Softplus", "Abs", "ReduceL1",
                                                             "ReduceL2"};
@@ -207,7 +207,8 @@ class Prover {
     const Facts facts = of(above);
     if (const auto by = constant_number(model_, below); by && *by > 0) {
       const auto sum = facts.sum ? std::optional(*facts.sum / *by) : std::nullopt;
-      const bool small = (facts.at_most_one && *by >= 1) || (facts.not_negative && sum && *sum <= 1);
+      const bool small =
+          (facts.at_most_one && *by >= 1) || (facts.not_negative && sum && *sum <= 1);
       return {facts.not_negative, small, sum, facts.classes};
     }
     if (facts.not_negative && same(row_sum_of(below), above)) return probabilities(facts.classes);
@@ -288,8 +289,8 @@ class Prover {
     const auto least = bound(node, 1, "min");
     const auto most = bound(node, 2, "max");
     Facts facts = of(node.inputs[0]);
-    const bool idle = facts.not_negative && facts.at_most_one && least && most && *least <= 0 &&
-                      *most >= 1;
+    const bool idle =
+        facts.not_negative && facts.at_most_one && least && most && *least <= 0 && *most >= 1;
     if (!idle) facts.sum.reset();
     facts.not_negative = facts.not_negative || (least && *least >= 0);
     facts.at_most_one = facts.at_most_one || (most && *most <= 1);

@@ -52,8 +52,7 @@ class Chain {
     std::vector<std::string> inputs{value_};
     std::string axes;
     if (change_.model.opset >= since) {
-      const std::string constant =
-          unused_name(change_.model, "prior2posterior/" + name + "_axes");
+      const std::string constant = unused_name(change_.model, "prior2posterior/" + name + "_axes");
       change_.add_constant_node(at_, constant, make_integers(constant, {axis}));
       inputs.push_back(constant);
     } else {
@@ -62,10 +61,10 @@ class Chain {
     const std::string column = unused_name(change_.model, "prior2posterior/" + name);
     change_.add_node(at_, make_node(inputs, column, column, op, axes), column);
     const std::string sum = unused_name(change_.model, "prior2posterior/" + name + "_not_0");
-    change_.add_node(at_,
-                     make_node({column, constant(name + "_least", {least_positive(dtype_)})}, sum,
-                               sum, "Add"),
-                     sum);
+    change_.add_node(
+        at_,
+        make_node({column, constant(name + "_least", {least_positive(dtype_)})}, sum, sum, "Add"),
+        sum);
     return sum;
   }
 
@@ -112,8 +111,8 @@ void reweight(Change& change, const std::string& probabilities, DType dtype,
               const LogOffset& offset) {
   const OnnxModel& model = change.model;
   const double factor_of_all = factor(offset, 0);
-  const bool shifts = std::ranges::any_of(
-      offset.delta, [&](double d) { return d != offset.delta.front(); });
+  const bool shifts =
+      std::ranges::any_of(offset.delta, [&](double d) { return d != offset.delta.front(); });
   if (!shifts && factor_of_all == 1) return;
   const std::size_t maker = model.producer.at(probabilities);
   const std::string before = unused_name(model, probabilities + "_uncorrected");

@@ -141,7 +141,8 @@ std::string head_text(const std::string& model, const ScoreHead& head) {
   if (!head.output.empty()) {
     text += line("output", fmt::format("'{}', {}", head.output, kind_name(head.output_kind)));
   }
-  text += line(kind_name(head.scores_kind).data(), fmt::format("'{}', {}", head.scores, dtype_name(head.dtype)));
+  text += line(kind_name(head.scores_kind).data(),
+               fmt::format("'{}', {}", head.scores, dtype_name(head.dtype)));
   text += line("bake", fmt::format("{}: {}", mode_name(head.mode), place_text(head)));
   if (!head.why_not_fold.empty()) text += line("", "no fold: " + head.why_not_fold);
   if (!head.also.empty())
