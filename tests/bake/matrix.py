@@ -9,7 +9,7 @@ import test_torchscript
 from conftest import Priors, Workplace
 from families import FAMILIES
 from harness import attempt
-from running import batches, before, difference, expected, inputs_of, session
+from running import batches, before, both_classes, difference, expected, inputs_of, session
 
 HEADER = ["family", "made by", "mode", "difference", "decisions", "fold", "add"]
 
@@ -48,6 +48,8 @@ def compared(family, place):
     else:
         old, new = before(family)[family.output], place.outputs()[family.output]
         wanted = expected(family, correction)
+        if family.one_logit and new.shape[-1:] != (2,):
+            old, new, wanted = (both_classes(p) for p in (old, new, wanted))
     if new.ndim == 1:  # labels
         return None, np.sum(old != new), np.sum(new != wanted)
     classes = [values.argmax(axis=-1) for values in (old, new, wanted)]
