@@ -265,37 +265,37 @@ void check_onnx_output(const std::string& path, const std::string& out) {
   require_external_data_beside(load_onnx(path), out);
 }
 
-Baked bake_onnx(const std::string& path, const LogOffset& given, const BakeRecord& record,
+Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeRecord& record,
                 const BakeOptions& options, const std::string& out) {
   const OnnxModel model = load_onnx(path);
   std::vector<StoredRecord> records = records_of(model);
   refuse_baking_twice(records, options.again, path);
-  const auto classes = static_cast<std::int64_t>(given.delta.size());
+  const auto classes = static_cast<std::int64_t>(offset.delta.size());
   const OnnxHead found = find_onnx_head(model, classes, options);
-  const LogOffset offset =
-      found.one_logit == OneLogit::kNo ? given : one_logit_offset(given, found.one_logit);
-  Baked baked{described(model, found, &offset, mode_for(model, found, &offset, options.mode)),
-              record, 0};
+  const LogOffset used =
+      found.one_logit == OneLogit::kNo ? offset : one_logit_offset(offset, found.one_logit);
+  Baked baked{described(model, found, &used, mode_for(model, found, &used, options.mode)), record,
+              0};
   baked.head.n_classes = classes;
   baked.record.mode = baked.head.mode;
 
   Change change(model);
   if (baked.head.mode == BakeMode::kAdd) {
-    add_after(change, found, offset);
+    add_after(change, found, used);
     baked.record.where = found.logits;
   } else if (baked.head.mode == BakeMode::kReweight) {
-    reweight(change, found.logits, found.dtype, offset);
+    reweight(change, found.logits, found.dtype, used);
     baked.record.where = found.logits;
   } else if (found.site == FoldSite::kBaseValues) {
     const OnnxNode& trees = model.nodes[found.node];
-    change.set_node(trees, with_base_values(model, trees, offset, change.rounding),
+    change.set_node(trees, with_base_values(model, trees, used, change.rounding),
                     trees.outputs.front());
     baked.record.where = trees.words();
   } else if (is_intercepts(found)) {
-    fold_into_intercepts(change, found, offset);
+    fold_into_intercepts(change, found, used);
     baked.record.where = model.nodes[found.node].words();
   } else {
-    fold_into_layer(change, found, offset);
+    fold_into_layer(change, found, used);
     baked.record.where = found.bias ? found.bias->name : model.nodes[found.node].words();
   }
   baked.rounding = change.rounding;

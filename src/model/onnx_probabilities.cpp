@@ -338,11 +338,11 @@ class Prover {
   bool is_at_least_one(const std::string& value) {
     const OnnxNode* node = maker(value);
     if (node == nullptr || !node->is("Add") || node->inputs.size() != 2) return false;
-    for (const bool swapped : {false, true}) {
-      const auto one = constant_number(model_, node->inputs[swapped ? 0 : 1]);
-      if (one && *one >= 1 && of(node->inputs[swapped ? 1 : 0]).not_negative) return true;
-    }
-    return false;
+    const auto is_sum = [&](const std::string& a, const std::string& b) {
+      const auto one = constant_number(model_, a);
+      return one && *one >= 1 && of(b).not_negative;
+    };
+    return is_sum(node->inputs[0], node->inputs[1]) || is_sum(node->inputs[1], node->inputs[0]);
   }
 
   // The value whose rows are summed up in `value`, behind guards against zero; or empty.

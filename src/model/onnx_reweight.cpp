@@ -31,7 +31,7 @@ class Chain {
   [[nodiscard]] const std::string& value() const { return value_; }
 
   std::string constant(const std::string& name, const std::vector<double>& numbers) {
-    const std::string unused = unused_name(change_.model, "prior2posterior/" + name);
+    std::string unused = unused_name(change_.model, "prior2posterior/" + name);
     change_.add_constant(at_, unused, dtype_, {static_cast<std::int64_t>(numbers.size())},
                          stored(numbers, dtype_));
     return unused;
@@ -60,7 +60,7 @@ class Chain {
     }
     const std::string column = unused_name(change_.model, "prior2posterior/" + name);
     change_.add_node(at_, make_node(inputs, column, column, op, axes), column);
-    const std::string sum = unused_name(change_.model, "prior2posterior/" + name + "_not_0");
+    std::string sum = unused_name(change_.model, "prior2posterior/" + name + "_not_0");
     change_.add_node(
         at_,
         make_node({column, constant(name + "_least", {least_positive(dtype_)})}, sum, sum, "Add"),
@@ -88,8 +88,9 @@ using Renames = std::map<std::size_t, std::vector<std::pair<std::string, std::st
 // Gives outputs of nodes other names.
 void rename(Change& change, const Renames& renames) {
   const OnnxModel& model = change.model;
-  for (const auto& [i, names] : renames) {
-    const OnnxNode& node = model.nodes[i];
+  for (const auto& entry : renames) {
+    const OnnxNode& node = model.nodes[entry.first];
+    const auto& names = entry.second;
     std::string first = node.outputs.front();
     for (const auto& [from, to] : names) {
       if (first == from) first = to;

@@ -122,7 +122,7 @@ bool is_every_leaf(const OnnxModel& model, const OnnxNode& node, std::size_t lea
   std::vector<std::int64_t> trees = ints_of(model, node, "nodes_treeids");
   const std::size_t nodes = trees.size();
   std::ranges::sort(trees);
-  trees.erase(std::ranges::unique(trees).begin(), trees.end());
+  trees.erase(std::unique(trees.begin(), trees.end()), trees.end());
   return 2 * leaves == nodes + trees.size();
 }
 
