@@ -482,7 +482,7 @@ bool makes_probabilities(const OnnxModel& model, const OnnxNode& node) {
     return !transform.empty() && transform != "NONE";
   }
   return is_ml(node, "TreeEnsembleClassifier") || is_ml(node, "SVMClassifier") ||
-         is_ml(node, "Normalizer");
+         (is_ml(node, "Normalizer") && text_attribute(model, node, "norm") == "L1");
 }
 
 std::optional<double> constant_number(const OnnxModel& model, const std::string& value) {
