@@ -59,6 +59,14 @@ struct BakeRecord {
   std::string where;                ///< tensor or value that took it; filled by bake
 };
 
+/// Heads of two classes with one logit a row.
+enum class OneLogit : std::uint8_t {
+  kNo,
+  kAlone,     ///< the output is the probability of the second class alone
+  kOfSecond,  ///< that probability behind its complement
+  kOfFirst,   ///< the probability of the first class before its complement
+};
+
 /// Where a model makes its class scores.
 struct ScoreHead {
   ModelFormat format = ModelFormat::kOnnx;
@@ -68,10 +76,10 @@ struct ScoreHead {
   std::string scores;                            ///< value or layer where the correction acts
   OutputKind scores_kind = OutputKind::kLogits;  ///< what it holds: logits, or probabilities that
                                                  ///< no logit stands behind
-  bool one_column = false;    ///< `comparable` holds the probability of the second of two classes
-  std::string layer;          ///< in words, e.g. "Gemm 'head/fc'"
-  std::string bias;           ///< tensor that takes the offset in fold mode, or empty
-  DType dtype = DType::kF32;  ///< in which the offset is stored
+  OneLogit one_logit = OneLogit::kNo;            ///< `scores` holds it then
+  std::string layer;                             ///< in words, e.g. "Gemm 'head/fc'"
+  std::string bias;                  ///< tensor that takes the offset in fold mode, or empty
+  DType dtype = DType::kF32;         ///< in which the offset is stored
   BakeMode mode = BakeMode::kFold;   ///< that kAuto means here
   std::string why_not_fold;          ///< one clause, when mode is not kFold
   std::vector<std::string> also;     ///< other outputs that are made from the same scores

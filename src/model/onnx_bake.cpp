@@ -227,7 +227,7 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
   head.output_kind = found.output_kind;
   head.scores = found.logits;
   if (found.reweights) head.scores_kind = OutputKind::kProbs;
-  head.one_column = found.one_logit == OneLogit::kAlone;
+  head.one_logit = found.one_logit;
   head.mode = mode;
   head.comparable = found.comparable;
   head.comparable_kind = found.comparable_kind;

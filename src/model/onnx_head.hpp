@@ -20,14 +20,6 @@ enum class FoldSite : std::uint8_t {
   kBaseValues,          ///< attribute of TreeEnsembleClassifier
 };
 
-/// Heads of two classes with one logit a row.
-enum class OneLogit : std::uint8_t {
-  kNo,
-  kAlone,     ///< the output is the probability of the second class alone
-  kOfSecond,  ///< that probability behind its complement
-  kOfFirst,   ///< the probability of the first class before its complement
-};
-
 /// Where an ONNX model makes its class scores.
 struct OnnxHead {
   std::string output;  ///< of the graph

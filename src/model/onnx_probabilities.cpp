@@ -128,7 +128,11 @@ class Prover {
     if (node.is("Div") && node.inputs.size() == 2) return of_quotient(node);
     if (node.is("Mul") && node.inputs.size() == 2) return of_product(node);
     if (node.is("Sub") && node.inputs.size() == 2) return of_difference(node);
-    if (node.is("Reciprocal")) return is_at_least_one(node.inputs[0]) ? kShares : Facts{};
+    if (node.is("Reciprocal")) {
+      return is_at_least_one(node.inputs[0]) ? kShares
+                                             : Facts{of(node.inputs[0]).not_negative, false, {}, 0};
+    }
+    if (node.is("Max")) return of_largest(node);
     if (node.is("Concat")) return of_concat(node);
     if (node.is("Clip")) return of_clip(node);
     if (node.is("Where") && node.inputs.size() == 3) return of_choice(node);
@@ -211,10 +215,29 @@ class Prover {
           (facts.at_most_one && *by >= 1) || (facts.not_negative && sum && *sum <= 1);
       return {facts.not_negative, small, sum, facts.classes};
     }
-    if (facts.not_negative && same(row_sum_of(below), above)) return probabilities(facts.classes);
+    if (facts.not_negative && is_sum_of(row_sum_of(below), above)) {
+      return probabilities(facts.classes);
+    }
     if (is_guarded_quotient(above, below)) return probabilities();
     if (facts.at_most_one && facts.not_negative && is_at_least_one(below)) return kShares;
     return {facts.not_negative && of(below).not_negative, false, std::nullopt, 0};
+  }
+
+  // Whether `summed` is `value`, maybe without its signs.
+  bool is_sum_of(const std::string& summed, const std::string& value) const {
+    const OnnxNode* node = model_.maker(summed);
+    return same(summed, value) ||
+           (node != nullptr && node->is("Abs") && same(node->inputs[0], value));
+  }
+
+  Facts of_largest(const OnnxNode& node) {
+    Facts all{false, true, std::nullopt, 0};
+    for (const std::string& input : node.inputs) {
+      const Facts facts = of(input);
+      all.not_negative = all.not_negative || facts.not_negative;
+      all.at_most_one = all.at_most_one && facts.at_most_one;
+    }
+    return all;
   }
 
   Facts of_product(const OnnxNode& node) {

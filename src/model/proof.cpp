@@ -22,12 +22,14 @@ namespace {
 /// A model whose outputs hold the comparable scores: the model itself, or a copy beside the output.
 class ShownModel {
  public:
-  ShownModel(const std::string& path, const std::string& out, const ScoreHead& head) : path_(path) {
+  ShownModel(const std::string& path, const std::string& out, const ScoreHead& head,
+             const std::string& value)
+      : path_(path) {
     if (head.format != ModelFormat::kOnnx) return;
     const OnnxModel model = load_onnx(path);
-    if (model.find_output(head.comparable) != nullptr) return;
+    if (model.find_output(value) != nullptr) return;
     copy_ = std::make_unique<HiddenSibling>(out);
-    write_with_output(model, head.comparable, value_type(model, head.comparable), copy_->path());
+    write_with_output(model, value, value_type(model, value), copy_->path());
   }
   [[nodiscard]] const std::string& path() const { return copy_ ? copy_->path() : path_; }
 
@@ -56,15 +58,18 @@ Verification prove(const std::string& before, const std::string& after, const st
   const std::string old_scores = folder.path("old.npy");
   const std::string new_scores = folder.path("new.npy");
   const std::string new_labels = folder.path("labels.npy");
-  const ShownModel shown_before(before, out, head);
-  const ShownModel shown_after(after, out, head);
+  // A probability next to 1 says little of the other one, but its logit does.
+  const bool one_logit = head.one_logit != OneLogit::kNo;
+  const std::string& old_value = one_logit ? head.scores : head.comparable;
+  const ShownModel shown_before(before, out, head, old_value);
+  const ShownModel shown_after(after, out, head, head.comparable);
   const std::string ran_by = engine::run_model(head.format, shown_before.path(), options.inputs,
-                                               {head.comparable}, {old_scores}, options.threads);
-  if (head.one_column) write_both_columns(old_scores);
+                                               {old_value}, {old_scores}, options.threads);
+  if (one_logit) write_probabilities(old_scores, head.one_logit);
   refuse_probabilities(old_scores, head);
   engine::run_model(head.format, shown_after.path(), options.inputs, {head.comparable},
                     {new_scores}, options.threads);
-  if (head.one_column) write_both_columns(new_scores);
+  if (head.one_logit == OneLogit::kAlone) write_both_columns(new_scores);
   Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
                                             head.dtype, offset, options, ran_by);
   if (head.output_kind == OutputKind::kLabels) {

@@ -2,11 +2,16 @@
 
 #include <string>
 
+#include "p2p/bake.hpp"
+
+/// Two classes that a model tells by one number: .npy files of [N] or [N, 1], written over by
+/// probabilities [N, 2]. Error{kBadData}: several columns, numbers out of range.
 namespace p2p::model {
 
-/// Writes p of [N] or [N, 1] in the .npy file `column`, the probabilities of the second of two
-/// classes, as [1 - p, p] over it. Error{kBadData}: several columns, numbers that are no
-/// probabilities.
-void write_both_columns(const std::string& column);
+/// p of the second class as [1 - p, p].
+void write_both_columns(const std::string& path);
+
+/// A logit as the probabilities of both classes, in float64.
+void write_probabilities(const std::string& path, OneLogit logit);
 
 }  // namespace p2p::model

@@ -251,6 +251,23 @@ def test_one_logit_is_not_for_a_prior_of_more_classes(workplace, priors):
            words=["6"])  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["sigmoid-of-one", "sigmoid-pair"])
+def test_the_proof_of_one_logit_holds_where_p_is_next_to_one(workplace, name):
+    """A float32 p of 1 - 1e-6 holds 1 - p to 3 %, and the correction decides by it."""
+    place = workplace(family(name))
+    made = load(place.model)
+    (b,) = [t for t in made.graph.initializer if t.name == "head.bias"]
+    b.CopyFrom(numpy_helper.from_array(np.array([12], np.float32), "head.bias"))
+    if name == "sigmoid-pair":
+        made.graph.node[-2].input[:] = ["p", "q"]
+    place.model.write_bytes(made.SerializeToString())
+    target = [1, 1e-7] if name == "sigmoid-of-one" else [1e-5, 1]
+    np.save(place.folder / "target.npy", np.array(target))
+    proof = place.bake("--target", "target.npy", "--verify", "inputs.npz")["verification"]
+    assert proof["passed"] and proof["max_difference"] < 2e-6
+    assert proof["changed_decisions"] > 0
+
+
 def test_the_proof_compares_both_classes_of_one_column(workplace):
     place = workplace(family("sigmoid-of-one-flat"))
     proof = place.bake("--verify", "inputs.npz")["verification"]

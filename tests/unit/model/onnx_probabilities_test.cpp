@@ -62,6 +62,20 @@ TEST(HoldsProbabilities, AGuardAgainstZeroIsPartOfTheSum) {
       proves({kExp, sum_of("e"), guarded, quotient("e", "most")}, {kAxis, number("tiny", 0.5F)}));
 }
 
+TEST(HoldsProbabilities, ASumWithoutSignsIsTheSum) {
+  const std::string sized = make_node({"g"}, "a", "", "Abs");
+  EXPECT_TRUE(proves({kSigmoid, sized, sum_of("a"), quotient("g", "sum")}, {kAxis}));
+}
+
+TEST(HoldsProbabilities, ReciprocalsOfPositiveNumbersAreNotNegative) {
+  const std::string most = make_node({"x", "tiny"}, "m", "", "Max");
+  const std::string inverse = make_node({"m"}, "i", "", "Reciprocal");
+  EXPECT_TRUE(
+      proves({most, inverse, sum_of("i"), quotient("i", "sum")}, {kAxis, number("tiny", 1e-6F)}));
+  EXPECT_FALSE(
+      proves({most, inverse, sum_of("i"), quotient("i", "sum")}, {kAxis, number("tiny", -1)}));
+}
+
 TEST(HoldsProbabilities, ExponentialsOfLogitsLessTheirLogSumExp) {
   const std::string lse =
       make_node({"x"}, "lse", "", "ReduceLogSumExp", integers_attribute("axes", {1}));
