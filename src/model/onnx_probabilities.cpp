@@ -456,9 +456,11 @@ class Prover {
 
 void add_values_behind(const OnnxModel& model, const std::string& value, int depth,
                        std::unordered_set<std::string>& found) {
-  constexpr std::array<std::string_view, 17> kKeepOrder = {
-      "Identity", "Cast", "Dropout", "Exp",  "Softmax",         "LogSoftmax", "Div", "Sub", "Mul",
-      "Add",      "Sum",  "Mean",    "Clip", "LpNormalization", "Transpose",  "Pow", "Sqrt"};
+  constexpr std::array<std::string_view, 19> kKeepOrder = {
+      "Identity", "Cast", "Dropout", "Exp", "Softmax", "LogSoftmax",
+      "Sigmoid",  "Log",  "Div",     "Sub", "Mul",     "Add",
+      "Sum",      "Mean", "Clip",    "Pow", "Sqrt",    "LpNormalization",
+      "Transpose"};
   if (depth > kDeepestProof || !found.insert(value).second) return;
   const OnnxNode* node = model.maker(value);
   if (node == nullptr || node->inputs.empty()) return;

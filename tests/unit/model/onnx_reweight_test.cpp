@@ -86,6 +86,23 @@ TEST(Reweight, DecidesLabelsByTheCorrectedProbabilities) {
   EXPECT_EQ(after.int_attribute(*after.maker("label"), "keepdims", -1), 1);
 }
 
+TEST(Reweight, DecidesLabelsThatWereDecidedByScoresBeforeASigmoid) {
+  Parts parts = shares();
+  parts.nodes[0] = make_node({"x"}, "r", "", "Sigmoid");
+  parts.nodes[1] = make_node({"x"}, "label", "", "ArgMax", integer_attribute("axis", 1));
+  const ModelFile file(parts);
+  EXPECT_THAT(bake_here(file, {.delta = {1, 0, -1}}).head.also, ElementsAre("label"));
+  EXPECT_THAT(load_onnx(file.path("baked.onnx")).maker("label")->inputs, ElementsAre("p"));
+}
+
+TEST(Reweight, LeavesLabelsOfOtherScoresAlone) {
+  Parts parts = shares();
+  parts.nodes[1] = make_node({"y"}, "label", "", "ArgMax", integer_attribute("axis", 1));
+  parts.inputs.push_back(test::value_info("y", {-1, 4}));
+  const ModelFile file(parts);
+  EXPECT_THAT(bake_here(file, {.delta = {1, 0, -1}}).head.also, ElementsAre());
+}
+
 TEST(Reweight, RaisesSharesOfTheLargestToAPowerForATemperature) {
   const ModelFile file(shares());
   bake_here(file, {.delta = {0, 0, 0}, .temperature = 4});
