@@ -60,11 +60,12 @@ void run(Options& options) {
   check(options);
   const ClassPrior prior = load_prior(options.prior);
   options.bake.mode = kModes.at(options.mode);
+  options.bake.class_axis = options.reading.class_axis;
   options.bake.classes = class_names(options, prior);
   static_cast<void>(find_scores(options.model, prior.n_classes(), options.bake));
-  const ChosenCorrection found =
-      find_correction(options.correction, options.evidence, options.reading, prior,
-                      {"'" + options.prior + "'", prior.settings.classes}, options.words);
+  const ChosenCorrection found = find_correction(
+      options.correction, options.evidence, options.reading, prior, ScoreKind::kLogits,
+      {"'" + options.prior + "'", prior.settings.classes}, options.words);
   BakeRecord record;
   record.method = found.method;
   record.target = options.correction.target;

@@ -37,8 +37,11 @@ constexpr std::string_view mode_name(BakeMode mode) {
 struct BakeOptions {
   BakeMode mode = BakeMode::kAuto;
   std::string output_name;  ///< ONNX: the output with the class scores; empty: the only one
-  std::string tensor;    ///< safetensors: the bias; ONNX: a value inside the graph that holds the
-                         ///< logits, where they cannot be found; empty: found
+  std::string tensor;  ///< safetensors: the bias; ONNX: a value inside the graph that holds the
+                       ///< logits, where they cannot be found; empty: found
+  /// Axis of the classes in the scores, where they have three or more and the model does not say
+  /// it; negative: from the end.
+  std::optional<int> class_axis;
   std::string add_bias;  ///< safetensors: name of a bias to create, for a head that has none
   bool again = false;    ///< on top of a correction that is in the model already
   std::vector<std::string> classes;  ///< names of the prior, which must agree with the model's; or
@@ -74,6 +77,8 @@ struct ScoreHead {
   /// labels or maps.
   std::string comparable;
   OutputKind comparable_kind = OutputKind::kLogits;  ///< what that holds; never labels
+  /// Axis of the classes in those; negative: from the end. Empty: as the arrays that come out say.
+  std::optional<int> class_axis;
 };
 
 /// A comparison of the new model with `correct` applied to the old one, by a real inference engine.

@@ -17,7 +17,7 @@ from ._arrays import library
 from ._core import ClassPrior, Correction
 from ._correct import correction_of
 from ._errors import Error
-from ._values import integer, number, threads_of
+from ._values import integer, maybe_integer, number, threads_of
 
 __all__ = ["bake", "show", "unbake"]
 
@@ -33,6 +33,7 @@ def bake(
     mode: str = "auto",
     output_name: str = "",
     tensor: str | Sequence[str] = "",
+    class_axis: int | None = None,
     add_bias: str = "",
     again: bool = False,
     verify: Any = None,
@@ -57,6 +58,9 @@ def bake(
     output_name, tensor, add_bias
         Files: as --output-name, --tensor and --add-bias of `p2p bake`. `tensor` also names the
         Linear of a module where the last one is not the head, or all heads that are averaged.
+    class_axis
+        Axis of the classes in arrays of three or more axes, `holdout` and the scores of the model
+        alike, as for :func:`estimate_prior`. ONNX files say it where it matters, mostly.
     again
         On top of what is baked in already.
     verify
@@ -83,7 +87,12 @@ def bake(
     What it may do to each format, and how it is proven: docs/bake.md.
     """
     if evidence:
-        evidence = {**evidence, "threads": threads}
+        evidence = {
+            "applied_to": "logits",
+            "class_axis": class_axis,
+            **evidence,
+            "threads": threads,
+        }
     correction = correction_of(prior, target, method, strength, evidence)
     if isinstance(model, (str, os.PathLike)):
         if output is None:
@@ -102,6 +111,7 @@ def bake(
                 mode,
                 output_name,
                 tensor,
+                maybe_integer(class_axis, "class_axis"),
                 add_bias,
                 again,
                 inputs,
@@ -163,7 +173,12 @@ def unbake(model: Any, output: str | os.PathLike[str] | None = None) -> Any:
 
 
 def show(
-    model: str | os.PathLike[str], n_classes: int = 0, *, output_name: str = "", tensor: str = ""
+    model: str | os.PathLike[str],
+    n_classes: int = 0,
+    *,
+    output_name: str = "",
+    tensor: str = "",
+    class_axis: int | None = None,
 ) -> dict[str, Any]:
     """Say what was baked into a model file, or where it makes its scores when nothing was.
 
@@ -173,7 +188,7 @@ def show(
         Path of a model file.
     n_classes
         Number of classes; 0: any.
-    output_name, tensor
+    output_name, tensor, class_axis
         As for :func:`bake`.
 
     Returns
@@ -186,7 +201,8 @@ def show(
     Error
         No or several candidates, a head that cannot be corrected, a damaged file.
     """
-    return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor)
+    return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor,
+        maybe_integer(class_axis, "class_axis"))
 
 
 def _is_module(model: object) -> bool:

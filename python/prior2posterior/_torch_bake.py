@@ -149,6 +149,7 @@ def _baked(module: nn.Module, correction: Correction, layer: str, again: bool) -
             "into one model"
         )
     classes = correction.delta.size
+    _core.require_fit(correction, "logits", "the layer")
     name = _head_name(module, classes, layer)
     head = module.get_submodule(name)
     factor = np.ones(classes) if correction.scale is None else correction.scale

@@ -184,14 +184,15 @@ class Result {
       : port_(port), model_(model), path_(std::move(path)), rows_(rows) {}
 
   void append(const Tensor& tensor, std::int64_t batch) {
-    if (tensor.shape.empty() || tensor.shape.front() != batch) {
+    const bool whole = batch == rows_;  // rows may then lie on any axis
+    if (tensor.shape.empty() || (!whole && tensor.shape.front() != batch)) {
       throw_bad_data(fmt::format(
           "output {} of {} has shape {} for {} rows; expected one entry of its first axis for each "
-          "row",
+          "row, or no more rows than one batch holds",
           io::quote(port_.name), io::quote(model_), io::shape_text(tensor.shape), batch));
     }
     std::vector<std::int64_t> shape = tensor.shape;
-    shape.front() = rows_;
+    if (!whole) shape.front() = rows_;
     if (!sink_) {
       shape_ = shape;
       sink_ = create_sink(path_, {.dtype = stored_dtype(tensor.scalar),

@@ -123,6 +123,7 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   const auto classes = static_cast<std::int64_t>(offset.delta.size());
   const ScoreHead head = format.find_scores(path, classes, options);
   require_same_classes(head, options.classes, path);
+  require_fit(offset, ScoreKind::kLogits, io::quote(head.scores));
   if (head.comparable_kind != OutputKind::kLogits && !model::has_one_factor(offset)) {
     throw_bad_data(
         fmt::format("{} gives probabilities, and a scale for each class needs the logits behind "
@@ -143,6 +144,7 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   model::HiddenSibling hidden(out);
   model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
   BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
+  if (!result.head.class_axis) result.head.class_axis = options.class_axis;
   if (verify) {
     result.verification = model::prove(path, hidden.path(), out, result.head, offset, *verify);
     if (!result.verification->passed()) return result;

@@ -257,6 +257,7 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
   head.mode = mode;
   head.comparable = found.comparable;
   head.comparable_kind = found.comparable_kind;
+  head.class_axis = static_cast<int>(-1 - found.comparable_trailing);
   const bool fold = mode == BakeMode::kFold;
   head.layer = (fold ? model.nodes[found.node] : *model.maker(found.logits)).words();
   if (fold && found.bias) head.bias = found.bias->name;

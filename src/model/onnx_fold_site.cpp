@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "io/text.hpp"
+#include "model/onnx_class_axis.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
@@ -105,19 +106,11 @@ void take_add(const OnnxModel& model, const OnnxNode& node, std::int64_t trailin
   head.why_not_fold = fmt::format("{} adds no constant", node.words());
 }
 
-// Axes that a ReduceMean averages over: an attribute, or since operator set 18 an input.
-std::vector<std::int64_t> averaged_axes(const OnnxModel& model, const OnnxNode& node) {
-  if (const auto axes = model.attribute(node, "axes")) return axes->ints;
-  if (node.inputs.size() < 2) return {};
-  const auto axes = model.constant(node.inputs[1]);
-  return axes ? tensor_integers(model, *axes) : std::vector<std::int64_t>{};
-}
-
 // Leaves one number for each row and channel of [N, C, H, W].
 bool averages_positions(const OnnxModel& model, const OnnxNode& node) {
   if (node.is("GlobalAveragePool")) return true;
   if (!node.is("ReduceMean")) return false;
-  const std::vector<std::int64_t> axes = averaged_axes(model, node);
+  const std::vector<std::int64_t> axes = constant_axes(model, node);
   return axes.size() == 2 && std::ranges::all_of(axes, [](std::int64_t a) {
            return a == 2 || a == 3 || a == -1 || a == -2;
          });
@@ -130,8 +123,15 @@ bool passes_channel_offset(const OnnxModel& model, const OnnxNode& node) {
   return node.is("Squeeze") || averages_positions(model, node);
 }
 
-bool keeps_values(const OnnxNode& node) {
-  return node.is("Identity") || node.is("Cast") || node.is("Dropout");
+// Positions become others, each a mean of old ones whose weights sum to 1.
+bool interpolates(const OnnxModel& model, const OnnxNode& node) {
+  if (node.is("Upsample")) return true;
+  const auto by = model.attribute(node, "coordinate_transformation_mode");
+  return node.is("Resize") && !(by && by->s == "tf_crop_and_resize");
+}
+
+bool keeps_values(const OnnxModel& model, const OnnxNode& node) {
+  return node.is("Identity") || node.is("Cast") || node.is("Dropout") || interpolates(model, node);
 }
 
 // Fixed sizes of a value; -1 where not fixed, empty when unknown.
@@ -175,6 +175,7 @@ void take_channels(const OnnxModel& model, const OnnxNode& node,
 void find_fold_site(const OnnxModel& model, OnnxHead& head) {
   std::string value = head.logits;
   std::vector<const OnnxNode*> reshapes;
+  bool transposed = false;
   while (true) {
     const auto made = model.producer.find(value);
     if (made == model.producer.end()) {
@@ -183,16 +184,19 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
     }
     const OnnxNode& node = model.nodes[made->second];
     head.node = made->second;
-    if (node.is("Gemm") && reshapes.empty() && head.trailing == 0 && node.inputs.size() >= 2) {
+    const bool same_axes = reshapes.empty() && !transposed;
+    if (node.is("Gemm") && same_axes && head.trailing == 0 && node.inputs.size() >= 2) {
       return take_gemm(model, node, head);
     }
-    if (node.is("Add") && reshapes.empty() && node.inputs.size() == 2) {
+    if (node.is("Add") && same_axes && node.inputs.size() == 2) {
       return take_add(model, node, head.trailing, head);
     }
     if (node.is("Conv") && node.inputs.size() >= 2) {
       return take_channels(model, node, reshapes, head);
     }
-    const bool passes = keeps_values(node) || passes_channel_offset(model, node);
+    const bool transposes = node.is("Transpose") && reshapes.empty();
+    const bool passes =
+        transposes || keeps_values(model, node) || passes_channel_offset(model, node);
     if (!passes || node.inputs.empty()) {
       if (node.is("MatMul") && node.inputs.size() == 2) {
         const auto weight = model.constant(node.inputs[1]);
@@ -208,7 +212,8 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
           fmt::format("{} is used {} times", io::quote(before), model.times_used(before));
       return;
     }
-    if (!keeps_values(node)) reshapes.push_back(&node);
+    transposed = transposed || transposes;
+    if (!transposes && !keeps_values(model, node)) reshapes.push_back(&node);
     value = before;
   }
 }

@@ -26,9 +26,10 @@ struct OnnxHead {
   std::string logits;      ///< the value that the correction acts on
   std::string comparable;  ///< as in ScoreHead
   OutputKind comparable_kind = OutputKind::kLogits;
-  std::int64_t n_classes = 0;  ///< 0: unknown
-  DType dtype = DType::kF32;   ///< of `logits`
-  std::int64_t trailing = 0;   ///< axes of `logits` behind the class axis, all of size 1
+  std::int64_t n_classes = 0;            ///< 0: unknown
+  DType dtype = DType::kF32;             ///< of `logits`
+  std::int64_t trailing = 0;             ///< axes of `logits` behind that of the classes
+  std::int64_t comparable_trailing = 0;  ///< the same of `comparable`
 
   FoldSite site = FoldSite::kNone;
   std::size_t node = 0;            ///< the node that adds the bias, or makes the logits

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "engine/run_model.hpp"
 #include "io/temporary_folder.hpp"
@@ -35,10 +37,26 @@ class ShownModel {
   std::unique_ptr<HiddenSibling> copy_;
 };
 
-/// A graph does not say what its numbers mean, but the numbers do.
-void refuse_probabilities(const std::string& scores, const ScoreHead& head) {
-  if (head.comparable_kind != OutputKind::kLogits) return;
+// The axis of the classes in scores that the model gave: as the model says, else the only one
+// behind the first that is as long as there are classes.
+int class_axis_of(const std::string& scores, const ScoreHead& head, std::int64_t classes) {
+  if (head.class_axis) return *head.class_axis;
   ScoreSet set = open_scores({scores}, {.class_axis = -1});
+  const std::vector<std::int64_t> shape = set.sources().front()->shape();
+  if (shape.size() <= 2) return -1;
+  if (std::count(shape.begin() + 1, shape.end(), classes) != 1) {
+    throw_bad_data(fmt::format(
+        "{} has shape {}, which does not say what its axis of the {} classes is; say it with "
+        "--class-axis",
+        io::quote(head.comparable), io::shape_text(shape), classes));
+  }
+  return static_cast<int>(std::find(shape.begin() + 1, shape.end(), classes) - shape.begin());
+}
+
+/// A graph does not say what its numbers mean, but the numbers do.
+void refuse_probabilities(const std::string& scores, const ScoreHead& head, int class_axis) {
+  if (head.comparable_kind != OutputKind::kLogits) return;
+  ScoreSet set = open_scores({scores}, {.class_axis = class_axis});
   const ScoreKind kind = detect_kind(set, /*ask=*/false);
   if (kind == ScoreKind::kLogits) return;
   throw_bad_data(
@@ -59,16 +77,18 @@ Verification prove(const std::string& before, const std::string& after, const st
   const ShownModel shown_after(after, out, head);
   const std::string ran_by = engine::run_model(head.format, shown_before.path(), options.inputs,
                                                {head.comparable}, {old_scores}, options.threads);
-  refuse_probabilities(old_scores, head);
+  const int class_axis =
+      class_axis_of(old_scores, head, static_cast<std::int64_t>(offset.delta.size()));
+  refuse_probabilities(old_scores, head, class_axis);
   engine::run_model(head.format, shown_after.path(), options.inputs, {head.comparable},
                     {new_scores}, options.threads);
   Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
-                                            head.dtype, offset, options, ran_by);
+                                            class_axis, head.dtype, offset, options, ran_by);
   if (head.output_kind == OutputKind::kLabels) {
     engine::run_model(head.format, after, options.inputs, {head.output}, {new_labels},
                       options.threads);
     verification.differing_decisions = count_differing_labels(
-        old_scores, new_labels, head.comparable_kind, head.dtype, offset, options);
+        old_scores, new_labels, head.comparable_kind, class_axis, head.dtype, offset, options);
   }
   return verification;
 }

@@ -49,6 +49,7 @@ void add_head(Json& json, const ScoreHead& head) {
   json["dtype"] = dtype_name(head.dtype);
   json["why_not_fold"] = text_or_null(head.why_not_fold);
   json["n_classes"] = head.n_classes;
+  json["class_axis"] = head.class_axis ? Json(*head.class_axis) : Json(nullptr);
 }
 
 Json record_json(const BakeRecord& record) {
@@ -135,7 +136,9 @@ std::string records_text(const std::string& model, const std::vector<BakeRecord>
 
 std::string head_text(const std::string& model, const ScoreHead& head) {
   std::string text = fmt::format("{}: nothing is baked in\n", model);
-  text += line("classes", head.n_classes == 0 ? "not stated" : std::to_string(head.n_classes));
+  std::string classes = head.n_classes == 0 ? "not stated" : std::to_string(head.n_classes);
+  if (head.class_axis.value_or(-1) != -1) classes += fmt::format(", on axis {}", *head.class_axis);
+  text += line("classes", classes);
   if (!head.output.empty()) {
     text += line("output", fmt::format("'{}', {}", head.output, kind_name(head.output_kind)));
   }

@@ -33,7 +33,14 @@ Selection select_correction(const ClassPrior& prior, const SelectOptions& option
     return study::left_alone(std::move(identity), prior, options, evidence);
   }
   if (evidence.holdout.scores != nullptr && evidence.holdout.labels != nullptr) {
-    return study::select_labelled(prior, options, evidence);
+    Selection selection = study::select_labelled(prior, options, evidence);
+    if (options.choose_method && !study::scales_fit(options, evidence)) {
+      selection.correction.warnings.push_back(
+          fmt::format("{} was left out: its scales would be learned from {}, but {} are corrected",
+                      info(Method::kVectorScaling).name, kind_name(evidence.holdout.kind),
+                      kind_name(options.applied_to)));
+    }
+    return selection;
   }
   if (!options.choose_method) {
     throw_usage("--strength auto needs labelled held-out scores (--holdout and --holdout-labels)");

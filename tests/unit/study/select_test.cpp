@@ -188,6 +188,27 @@ TEST(Select, JudgesByTheTargetThatIsAskedFor) {
   EXPECT_EQ(selection.verdict, Verdict::kLeaveAlone) << selection.sentence;
 }
 
+TEST(Select, LeavesOutScalesThatWouldNotFitTheScoresToCorrect) {
+  const Setting setting;
+  SelectOptions options;
+  const auto weighs_scales = [&] {
+    const Selection selection = select_correction(setting.prior, options, setting.labelled());
+    const bool said = std::ranges::any_of(selection.correction.warnings, [](const auto& warning) {
+      return warning.starts_with("vector-scaling was left out");
+    });
+    const bool weighed = std::ranges::any_of(selection.candidates, [](const Candidate& candidate) {
+      return candidate.method == Method::kVectorScaling;
+    });
+    EXPECT_NE(said, weighed);
+    return weighed;
+  };
+  EXPECT_TRUE(weighs_scales());
+  options.applied_to = ScoreKind::kLogits;
+  EXPECT_TRUE(weighs_scales());
+  options.applied_to = ScoreKind::kLogProbs;
+  EXPECT_FALSE(weighs_scales());
+}
+
 TEST(Select, StrengthZeroIsTheIdentityAndNoCandidate) {
   const Setting setting;
   SelectOptions options;
