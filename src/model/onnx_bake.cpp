@@ -209,6 +209,13 @@ bool is_intercepts(const OnnxHead& head) {
 // Why this offset does not go into the head at no cost; empty when it does.
 std::string why_not_fold(const OnnxModel& model, const OnnxHead& head, const LogOffset* offset) {
   if (head.site == FoldSite::kNone) return head.why_not_fold;
+  if (offset != nullptr && head.interpolates &&
+      std::ranges::any_of(offset->delta, [](double d) { return std::isinf(d); })) {
+    return fmt::format(
+        "the target leaves out a class, and what enlarges the scores of {} would "
+        "make NaN of its -inf",
+        model.nodes[head.node].words());
+  }
   if (offset == nullptr || only_shifts(*offset) || is_intercepts(head)) return "";
   const std::string node = model.nodes[head.node].words();
   if (!has_one_factor(*offset)) {

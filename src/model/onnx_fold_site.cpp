@@ -134,6 +134,15 @@ bool keeps_values(const OnnxModel& model, const OnnxNode& node) {
   return node.is("Identity") || node.is("Cast") || node.is("Dropout") || interpolates(model, node);
 }
 
+// How often the elements of a value are read; what looks at its shape alone does not see an offset.
+int times_read(const OnnxModel& model, const std::string& value) {
+  const int uses = model.times_used(value);
+  if (uses <= 1) return uses;
+  return uses - static_cast<int>(std::ranges::count_if(model.nodes, [&](const OnnxNode& node) {
+           return node.is("Shape") && node.inputs.front() == value;
+         }));
+}
+
 // Fixed sizes of a value; -1 where not fixed, empty when unknown.
 std::vector<std::int64_t> stated_shape(const OnnxModel& model, const std::string& value) {
   const OnnxValue* found = model.find_value(value);
@@ -207,12 +216,12 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
       return;
     }
     const std::string& before = node.inputs.front();
-    if (model.times_used(before) != 1) {
-      head.why_not_fold =
-          fmt::format("{} is used {} times", io::quote(before), model.times_used(before));
+    if (const int times = times_read(model, before); times != 1) {
+      head.why_not_fold = fmt::format("{} is used {} times", io::quote(before), times);
       return;
     }
     transposed = transposed || transposes;
+    head.interpolates = head.interpolates || interpolates(model, node);
     if (!transposes && !keeps_values(model, node)) reshapes.push_back(&node);
     value = before;
   }

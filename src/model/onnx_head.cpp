@@ -270,7 +270,7 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
       found.problem = fmt::format("{} is not computed by the graph", io::quote(value));
       return found;
     }
-    if (keeps_scores(*node)) {
+    if (keeps_scores(*node) || node->is("Transpose")) {
       value = node->inputs.front();
     } else if (only_reshapes(*node)) {
       reshaped = true;

@@ -36,6 +36,7 @@ struct OnnxHead {
   std::optional<OnnxTensor> bias;  ///< kBias
   std::string bias_maker;          ///< kBias: the Constant node that holds it, as its output
   double beta = 1;                 ///< what the node multiplies its bias with
+  bool interpolates = false;       ///< positions behind the node are mixed, which makes NaN of -inf
   bool can_scale = false;          ///< one factor for all classes costs nothing in this node
   std::string why_not_fold;        ///< kNone
 };

@@ -115,7 +115,7 @@ def logits(family):
     """The original scores z in float64, [..., C]: the output, or what goes into its last Softmax,
     LogSoftmax, ArgMax or linear classifier."""
     if family.hidden:
-        return exposed(family, family.hidden).astype(np.float64)
+        return np.moveaxis(exposed(family, family.hidden), family.axis, -1).astype(np.float64)
     if family.kind == "logits":
         return classes_last(family, before(family)[family.output]).astype(np.float64)
     nodes = load(MODELS / family.name / "model.onnx").graph.node
