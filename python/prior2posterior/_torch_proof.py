@@ -23,6 +23,7 @@ def prove(
     correction: Correction,
     inputs: Any,
     tolerance: float | None,
+    input: str = "auto",
 ) -> None:
     """Run a module before and after; Error unless the scores after are the corrected ones before.
 
@@ -36,6 +37,8 @@ def prove(
         A tensor or array, or a tuple or mapping of several.
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5, or 8 units in the last place.
+    input
+        ``'logits'``: the scores are logits, whatever their numbers look like.
     """
     before, after = _scores(module, inputs), _scores(baked, inputs)
     classes = correction.delta.size
@@ -48,7 +51,8 @@ def prove(
     if tolerance is None:
         tolerance = max(1e-5, 8 * torch.finfo(before.dtype).eps)
     scores = _float64(before)
-    expected = np.asarray(correct(scores, correction, class_axis=axis, input=_kind(scores, axis)))
+    kind = "logits" if input == "logits" else _kind(scores, axis)
+    expected = np.asarray(correct(scores, correction, class_axis=axis, input=kind))
     found = _float64(after)
     close = np.isclose(found, expected, rtol=tolerance, atol=tolerance)
     if not close.all():

@@ -9,6 +9,9 @@
 
 #include "io/text.hpp"
 #include "model/class_list.hpp"
+#include "model/onnx_candidates.hpp"
+#include "model/onnx_contrib.hpp"
+#include "model/onnx_fixed.hpp"
 #include "model/onnx_fold_site.hpp"
 #include "p2p/error.hpp"
 
@@ -20,7 +23,7 @@ constexpr std::int64_t kLongestClassList = std::int64_t{16} << 20;
 
 // Operators whose results may be logits. A softmax spelt out, or probabilities put together from
 // parts, end in others.
-constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
+constexpr std::array<std::string_view, 28> kMakesLogits = {"Gemm",
                                                            "MatMul",
                                                            "Conv",
                                                            "ConvTranspose",
@@ -43,6 +46,7 @@ constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
                                                            "ReduceMax",
                                                            "ReduceSum",
                                                            "Gather",
+                                                           "GatherND",
                                                            "Slice",
                                                            "Transpose",
                                                            "Resize",
@@ -85,7 +89,10 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
   while (!next.empty()) {
     const OnnxNode& node = *next.back();
     next.pop_back();
-    if (is_one_of(kMakesProbabilities, node)) return &node;
+    if (is_one_of(kMakesProbabilities, node) && !node.inputs.empty() &&
+        !is_fixed(model, node.inputs.front())) {
+      return &node;
+    }
     if (is_one_of(kLayers, node) || !node.domain.empty()) continue;
     for (const std::string& input : node.inputs) {
       const OnnxNode* maker = model.maker(input);
@@ -109,6 +116,7 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
         "scores with p2p correct",
         article(node));
   }
+  if (makes_contrib_logits(model, node)) return "";
   if (!node.domain.empty()) {
     return fmt::format(
         "{} is a custom operator, whose result need not be logits; name the logits by "
@@ -131,7 +139,7 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
         "them by --tensor",
         article(node), article(*maker));
   }
-  if (node.op == "Div" && node.inputs.size() == 2 && !model.constant(node.inputs[1])) {
+  if (node.op == "Div" && node.inputs.size() == 2 && !is_fixed(model, node.inputs[1])) {
     return fmt::format(
         "{} divides by something computed, maybe a softmax spelt out; name the logits "
         "by --tensor",
@@ -286,16 +294,17 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
         good.empty() ? ""
                      : fmt::format("; if the scores are in {} instead, say so with --output-name",
                                    io::quote(good.front().head.output));
-    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}",
-                               io::quote(bad->head.output), file, bad->problem, among));
+    const bool asks_for_tensor = bad->problem.find("--tensor") != std::string::npos;
+    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}{}",
+                               io::quote(bad->head.output), file, bad->problem, among,
+                               asks_for_tensor ? values_for_tensor(model, n_classes) : ""));
   }
   if (good.empty()) {
     throw_bad_data(fmt::format(
         "no output of {} has {}; it has {}: say which holds the scores with --output-name, or "
-        "which "
-        "value holds the logits with --tensor",
+        "which value holds the logits with --tensor{}",
         file, n_classes == 0 ? "scores of classes" : fmt::format("{} scores a row", n_classes),
-        outputs_text(model)));
+        outputs_text(model), values_for_tensor(model, n_classes)));
   }
   std::ranges::stable_sort(good, {}, [](const Trace& t) { return t.head.output_kind; });
   for (const Trace& other : good) {
@@ -307,20 +316,20 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
   return good.front().head;
 }
 
-OnnxHead named_output(const OnnxModel& model, const std::string& name) {
+OnnxHead named_output(const OnnxModel& model, const std::string& name, std::int64_t n_classes) {
   if (model.find_output(name) == nullptr) {
     throw_bad_data(fmt::format("{} has no output {}; it has {}", io::quote(model.path),
                                io::quote(name), outputs_text(model)));
   }
-  return chosen(model, {trace(model, name)}, 0);
+  return chosen(model, {trace(model, name)}, n_classes);
 }
 
-OnnxHead named_logits(const OnnxModel& model, const std::string& value) {
+OnnxHead named_logits(const OnnxModel& model, const std::string& value, std::int64_t n_classes) {
   if (model.maker(value) == nullptr) {
     throw_bad_data(
         fmt::format("no node of {} makes the value {}; --tensor names the one that holds "
-                    "the logits (netron shows the names)",
-                    io::quote(model.path), io::quote(value)));
+                    "the logits (netron shows the names){}",
+                    io::quote(model.path), io::quote(value), values_for_tensor(model, n_classes)));
   }
   for (const OnnxValue& output : model.outputs) {
     const Trace found = trace(model, output.name);
@@ -329,6 +338,11 @@ OnnxHead named_logits(const OnnxModel& model, const std::string& value) {
   OnnxHead head;
   head.logits = head.comparable = value;
   if (model.find_output(value) != nullptr) head.output = value;
+  if (head.output.empty() && outputs_made_from(model, value).empty()) {
+    throw_bad_data(fmt::format("no output of {} is made from the value {}, which --tensor names{}",
+                               io::quote(model.path), io::quote(value),
+                               values_for_tensor(model, n_classes)));
+  }
   find_fold_site(model, head);
   take_stated_classes(model, head);
   return head;
@@ -373,8 +387,8 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
   if (!options.output_name.empty() && !options.tensor.empty()) {
     throw_usage("--output-name and --tensor both say where the scores are; give one");
   }
-  OnnxHead head = !options.output_name.empty() ? named_output(model, options.output_name)
-                  : !options.tensor.empty()    ? named_logits(model, options.tensor)
+  OnnxHead head = !options.output_name.empty() ? named_output(model, options.output_name, n_classes)
+                  : !options.tensor.empty()    ? named_logits(model, options.tensor, n_classes)
                                                : only_output(model, n_classes);
   if (n_classes != 0 && head.n_classes != 0 && head.n_classes != n_classes) {
     throw_bad_data(fmt::format(
@@ -402,6 +416,19 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
     head.dtype = *dtype;
   }
   return head;
+}
+
+std::optional<OutputKind> kind_of_output(const OnnxModel& model, const std::string& output,
+                                         const std::string& logits) {
+  const Trace found = trace(model, output);
+  if (!found.problem.empty() || found.head.logits != logits) return std::nullopt;
+  return found.head.output_kind;
+}
+
+std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes) {
+  return candidates_text(model, n_classes, [&](const OnnxNode& node) {
+    return no_logits(model, node).empty() && model.find_output(node.outputs.front()) == nullptr;
+  });
 }
 
 std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value) {
