@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kMostLookedAt = 100;  // each may take a walk through the graph
 constexpr std::array<std::string_view, 5> kArithmetic = {"Add", "Sub", "Mul", "Div", "Sum"};
+constexpr std::array<std::string_view, 2> kActivations = {"Relu", "LeakyRelu"};
 constexpr std::array<std::string_view, 8> kKeepsWidth = {
     "Identity", "Cast", "Dropout", "Relu", "LeakyRelu", "Neg", "BatchNormalization", "Tanh"};
 
@@ -85,7 +86,7 @@ std::string candidates_text(const OnnxModel& model, std::int64_t classes,
   for (auto node = model.nodes.rbegin(); node != model.nodes.rend(); ++node) {
     if (node->outputs.empty() || looked_at == kMostLookedAt) continue;
     const std::string& value = node->outputs.front();
-    if (widths.of(value) != classes) continue;
+    if (widths.of(value) != classes || is_one_of(kActivations, *node)) continue;
     ++looked_at;
     if (!may_be(*node)) continue;
     if (is_one_of(kArithmetic, *node)) parts.insert(node->inputs.begin(), node->inputs.end());
