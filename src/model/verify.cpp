@@ -44,6 +44,14 @@ class NamedSource final : public RowSource {
   std::string name_;
 };
 
+ScoreSet open_last_axis(const std::string& path, const std::string& name) {
+  ScoreSet set = open_scores({path}, {.class_axis = -1});
+  set.replace_front([&](std::unique_ptr<RowSource> rows) {
+    return std::make_unique<NamedSource>(std::move(rows), name);
+  });
+  return set;
+}
+
 using Row = std::span<const double>;
 
 /// Rows [count, classes] in float64.
@@ -162,11 +170,7 @@ void compare_row(std::int64_t row, Row before, Row expected, Row after, const De
 }  // namespace
 
 ScoreSet open_rows(const std::string& path, const std::string& name) {
-  ScoreSet set = open_scores({path}, {.class_axis = -1});
-  set.replace_front([&](std::unique_ptr<RowSource> rows) {
-    return std::make_unique<NamedSource>(std::move(rows), name);
-  });
-  return set;
+  return open_last_axis(path, name);
 }
 
 double default_tolerance(DType dtype) {
@@ -178,8 +182,8 @@ double default_tolerance(DType dtype) {
 Verification verify_scores(const std::string& old_scores, const std::string& new_scores,
                            OutputKind kind, DType stored, const LogOffset& offset,
                            const VerifyOptions& options, const std::string& engine) {
-  ScoreSet before = open_rows(old_scores, "scores of the old model");
-  ScoreSet after = open_rows(new_scores, "scores of the new model");
+  ScoreSet before = open_last_axis(old_scores, "scores of the old model");
+  ScoreSet after = open_last_axis(new_scores, "scores of the new model");
   RowSource& new_source = *after.sources().front();
   require_same_shape(*before.sources().front(), new_source);
 
@@ -207,7 +211,7 @@ Verification verify_scores(const std::string& old_scores, const std::string& new
 std::int64_t count_differing_labels(const std::string& old_scores, const std::string& new_labels,
                                     OutputKind kind, DType stored, const LogOffset& offset,
                                     const VerifyOptions& options) {
-  ScoreSet before = open_rows(old_scores, "scores of the old model");
+  ScoreSet before = open_last_axis(old_scores, "scores of the old model");
   const std::unique_ptr<LabelSource> labels = open_labels({new_labels});
   if (labels->rows() != before.rows()) {
     throw_bad_data(fmt::format(
