@@ -107,7 +107,7 @@ struct VerifyOptions {
   /// float32 and float64, 4 units in the last place for float16 and bfloat16.
   std::optional<double> tolerance;
   int threads = 1;
-  /// What was taken for logits is logits, even where its numbers look like (log-)probabilities.
+  /// What was taken for logits is logits, even where its numbers look like log-probabilities.
   bool surely_logits = false;
 };
 

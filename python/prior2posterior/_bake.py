@@ -69,7 +69,7 @@ def bake(
         Most that scores may differ, relative beyond 1; None: 1e-5.
     input
         What the scores of `evidence` are; ``'logits'`` also says so of the scores of the model,
-        where the proof would take their numbers for probabilities or log-probabilities.
+        where the proof would take their numbers for log-probabilities.
     threads
         Of the proof; None: all processors.
 

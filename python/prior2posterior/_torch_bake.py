@@ -73,8 +73,8 @@ def bake_module(
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5, or 8 units in the last place.
     input
-        ``'logits'``: the scores are logits, even where their numbers look like probabilities or
-        log-probabilities to the proof.
+        ``'logits'``: the scores are logits, even where the proof would take their numbers for
+        log-probabilities.
 
     Returns
     -------

@@ -38,7 +38,7 @@ def prove(
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5, or 8 units in the last place.
     input
-        ``'logits'``: the scores are logits, whatever their numbers look like.
+        ``'logits'``: scores that look like log-probabilities are logits.
     """
     before, after = _scores(module, inputs), _scores(baked, inputs)
     classes = correction.delta.size
@@ -51,17 +51,21 @@ def prove(
     if tolerance is None:
         tolerance = max(1e-5, 8 * torch.finfo(before.dtype).eps)
     scores = _float64(before)
-    kind = "logits" if input == "logits" else _kind(scores, axis)
+    kind = _kind(scores, axis)
+    if kind == "log-probs" and input == "logits":
+        kind = "logits"
     expected = np.asarray(correct(scores, correction, class_axis=axis, input=kind))
     found = _float64(after)
     close = np.isclose(found, expected, rtol=tolerance, atol=tolerance)
     if not close.all():
         place = tuple(int(i) for i in np.argwhere(~close)[0])
+        looks = "; logits that look like log-probs need input='logits'"
+        doubt = looks if kind == "log-probs" else ""
         raise Error(
             f"the proof failed: at {place} the new module gives {found[place]:.6g}, but the "
             f"corrected score is {expected[place]:.6g}; forward does something with the scores of "
             "the layer, or averages several heads (name them all); otherwise put a "
-            "PriorCorrection behind the logits"
+            f"PriorCorrection behind the logits{doubt}"
         )
 
 

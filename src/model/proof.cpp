@@ -27,7 +27,9 @@ class ShownModel {
     const OnnxModel model = load_onnx(path);
     if (model.find_output(head.comparable) != nullptr) return;
     copy_ = std::make_unique<HiddenSibling>(out);
-    write_with_output(model, head.comparable, value_type(model, head.comparable), copy_->path());
+    naming({{copy_->path(), io::quote(path)}}, [&] {
+      write_with_output(model, head.comparable, value_type(model, head.comparable), copy_->path());
+    });
   }
   [[nodiscard]] const std::string& path() const { return copy_ ? copy_->path() : path_; }
   /// Lets messages call the copy `name`.
@@ -40,17 +42,24 @@ class ShownModel {
   std::unique_ptr<HiddenSibling> copy_;
 };
 
-/// A graph does not say what its numbers mean, but the numbers do.
-void refuse_probabilities(const std::string& scores, const ScoreHead& head) {
+/// A graph does not say what its numbers mean, but the numbers do. Those of two logits may have a
+/// log-sum-exp near 0 by chance, so that a person knows better.
+void refuse_probabilities(const std::string& scores, const ScoreHead& head, bool surely_logits) {
   if (head.comparable_kind != OutputKind::kLogits) return;
-  ScoreSet set = open_rows(scores, "scores of the old model");
-  const ScoreKind kind = detect_kind(set, /*ask=*/false);
-  if (kind == ScoreKind::kLogits) return;
-  throw_bad_data(
-      fmt::format("{} was taken for logits, but the model's own scores on these inputs are "
-                  "{}; name the value with the logits by --tensor, or say --input logits if they "
-                  "are logits all the same",
-                  io::quote(head.comparable), kind_name(kind)));
+  ScoreKind kind = ScoreKind::kLogits;
+  try {
+    ScoreSet set = open_rows(scores, "scores of the old model");
+    kind = detect_kind(set, /*ask=*/false);
+  } catch (const Error&) {  // a mixture
+    if (!surely_logits) throw;
+  }
+  const bool may_be_logits = kind == ScoreKind::kLogProbs;
+  if (kind == ScoreKind::kLogits || (may_be_logits && surely_logits)) return;
+  throw_bad_data(fmt::format(
+      "{} was taken for logits, but the model's own scores on these inputs are {}; name the value "
+      "with the logits by --tensor{}",
+      io::quote(head.comparable), kind_name(kind),
+      may_be_logits ? ", or say --input logits if they are logits all the same" : ""));
 }
 
 }  // namespace
@@ -74,7 +83,7 @@ Verification prove(const ProvenModels& models, const ScoreHead& head, bool is_na
   };
   return naming(hidden, [&] {
     const std::string ran_by = run(shown_before.path(), head.comparable, old_scores);
-    if (!options.surely_logits) refuse_probabilities(old_scores, head);
+    refuse_probabilities(old_scores, head, options.surely_logits);
     run(shown_after.path(), head.comparable, new_scores);
     Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
                                               head.dtype, offset, options, ran_by);

@@ -160,6 +160,12 @@ def test_logits_are_what_input_says_they_are(near_zero):
     assert difference(new, old + near_zero.delta) < 1e-5
 
 
+def test_probabilities_are_no_logits_whatever_input_says(place):
+    """--input may be meant for the held-out scores alone."""
+    two_layers(place, softmax=[node("Softmax", "z", "p"), node("Mul", "p one", "scores")])
+    place.refuse("--tensor", "p", "--input", "logits", words=["'p' was taken for logits", "probs"])
+
+
 # ---- inputs without rows
 
 
