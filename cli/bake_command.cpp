@@ -73,13 +73,20 @@ void run(Options& options) {
   record.prior_sha256 = file_sha256(options.prior);
   std::optional<VerifyOptions> verify;
   if (!options.verify.empty()) {
-    verify = VerifyOptions{options.verify, options.tolerance, options.words.threads};
+    verify = VerifyOptions{options.verify, options.tolerance, options.words.threads,
+                           options.reading.input == "logits"};
   }
   const BakeResult result =
       bake(options.model, found.correction.offset, record, options.bake, options.out, verify);
 
   const bool failed = result.verification && !result.verification->passed();
   say_found(found, prior, options.words);
+  if (!options.bake.add_bias.empty()) {
+    warn(
+        fmt::format("the tensor '{}' is new: the program that loads the weights must give the "
+                    "layer a bias too, or it leaves the correction out",
+                    options.bake.add_bias));
+  }
   if (!result.head.also.empty()) {
     note(options.words, fmt::format("made from the same scores, so changed as well: {}",
                                     fmt::join(result.head.also, ", ")));
@@ -137,8 +144,9 @@ void add_bake(CLI::App& app) {
                    "safetensors: the bias of the last layer; TorchScript: the layer; ONNX: a value "
                    "inside the graph that holds the logits")
       ->type_name("NAME");
-  verb->add_option("--add-bias", options->bake.add_bias,
-                   "safetensors: create this bias for a layer without one")
+  verb->add_option(
+          "--add-bias", options->bake.add_bias,
+          "safetensors: create this bias for a layer without one, which the loader must know")
       ->type_name("NAME");
   verb->add_flag("--again", options->bake.again, "on top of what is baked in already");
   verb->add_option(

@@ -90,6 +90,9 @@ struct Verification {
   double tolerance = 0;                  ///< it may not exceed
   std::int64_t differing_decisions = 0;  ///< rows whose class is not that of the corrected scores
   std::int64_t changed_decisions = 0;    ///< rows whose class the correction changed
+  /// Outputs that a value named by BakeOptions::tensor changes and that hold no scores of the
+  /// classes, so that they were not compared.
+  std::vector<std::string> not_compared;
   [[nodiscard]] bool passed() const {
     return max_difference <= tolerance && differing_decisions == 0;
   }
@@ -103,11 +106,14 @@ struct BakeResult {
 };
 
 struct VerifyOptions {
-  std::string inputs;  ///< .npy, or .npz with one array for each input of the model; rows first
+  /// .npy, or .npz with one array for each input of the model; rows first, where it has rows.
+  std::string inputs;
   /// Bound on |new - corrected old|, relative for values beyond 1. Default: kVerifyTolerance for
   /// float32 and float64, 4 units in the last place for float16 and bfloat16.
   std::optional<double> tolerance;
   int threads = 1;
+  /// What was taken for logits is logits, even where its numbers look like log-probabilities.
+  bool surely_logits = false;
 };
 
 /// Two float32 runs of a network differ by this much when only the last sums are rounded otherwise.

@@ -27,7 +27,7 @@ nb::object bake_file(const std::string& model, const std::string& out,
                      const std::string& tensor, std::optional<int> class_axis,
                      const std::string& add_bias, bool again,
                      const std::optional<std::string>& verify, std::optional<double> tolerance,
-                     int threads) {
+                     const std::string& input, int threads) {
   BakeOptions options;
   options.mode = parse_mode(mode);
   options.output_name = output_name;
@@ -41,10 +41,11 @@ nb::object bake_file(const std::string& model, const std::string& out,
   record.target = correction.target;
   record.strength = correction.strength;
   record.prior_sha256 = prior_sha256;
+  const bool surely_logits = parse_kind(input) == ScoreKind::kLogits;
   std::optional<VerifyOptions> proof;
   if (verify) {
     refuse_overwriting(out, {*verify});
-    proof = VerifyOptions{*verify, tolerance, threads};
+    proof = VerifyOptions{*verify, tolerance, threads, surely_logits};
   }
   BakeResult result;
   {
@@ -86,13 +87,14 @@ nb::object folded(const std::optional<Reals>& bias, const PythonCorrection& corr
 }  // namespace
 
 void bind_model(nb::module_& m) {
-  m.def("bake_file", &bake_file, "model"_a, "out"_a, "correction"_a, "prior_sha256"_a, "mode"_a,
-        "output_name"_a, "tensor"_a, "class_axis"_a.none(), "add_bias"_a, "again"_a,
-        "verify"_a.none(), "tolerance"_a.none(), "threads"_a,
-        nb::sig("def bake_file(model: str, out: str, correction: Correction, prior_sha256: str, "
-                "mode: str, output_name: str, tensor: str, class_axis: int | None, add_bias: str, "
-                "again: bool, verify: "
-                "str | None, tolerance: float | None, threads: int) -> dict[str, typing.Any]"));
+  m.def(
+      "bake_file", &bake_file, "model"_a, "out"_a, "correction"_a, "prior_sha256"_a, "mode"_a,
+      "output_name"_a, "tensor"_a, "class_axis"_a.none(), "add_bias"_a, "again"_a,
+      "verify"_a.none(), "tolerance"_a.none(), "input"_a, "threads"_a,
+      nb::sig("def bake_file(model: str, out: str, correction: Correction, prior_sha256: str, "
+              "mode: str, output_name: str, tensor: str, class_axis: int | None, add_bias: str, "
+              "again: bool, verify: str | None, tolerance: float | None, input: str, threads: int) "
+              "-> dict[str, typing.Any]"));
   m.def("unbake_file", &unbake_file, "model"_a, "out"_a,
         nb::sig("def unbake_file(model: str, out: str) -> dict[str, typing.Any]"));
   m.def("show_file", &show_file, "model"_a, "n_classes"_a, "output_name"_a, "tensor"_a,

@@ -16,7 +16,7 @@ from . import _core
 from ._arrays import library
 from ._core import ClassPrior, Correction
 from ._correct import correction_of
-from ._errors import Error
+from ._errors import Error, warn
 from ._values import integer, maybe_integer, number, threads_of
 
 __all__ = ["bake", "show", "unbake"]
@@ -38,6 +38,7 @@ def bake(
     again: bool = False,
     verify: Any = None,
     tolerance: float | None = None,
+    input: str = "auto",
     threads: int | None = None,
     **evidence: Any,
 ) -> Any:
@@ -61,6 +62,7 @@ def bake(
     class_axis
         Axis of the classes in arrays of three or more axes, `holdout` and the scores of the model
         alike, as for :func:`estimate_prior`. ONNX files say it where it matters, mostly.
+        `add_bias` makes a tensor that the program which loads the weights must know.
     again
         On top of what is baked in already.
     verify
@@ -69,6 +71,9 @@ def bake(
         its scores are the corrected old ones. Modules: as for :func:`torch.bake_module`.
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5.
+    input
+        What the scores of `evidence` are; ``'logits'`` also says so of the scores of the model,
+        where the proof would take their numbers for log-probabilities.
     threads
         Of the proof; None: all processors.
 
@@ -82,6 +87,11 @@ def bake(
     Error
         The model cannot take the correction, with the reason; the proof failed. No file appears.
 
+    Warns
+    -----
+    PriorWarning
+        `add_bias` made a tensor; a `torch.nn.Module` as for :func:`torch.bake_module`.
+
     Notes
     -----
     What it may do to each format, and how it is proven: docs/bake.md.
@@ -91,6 +101,7 @@ def bake(
             "applied_to": "logits",
             "class_axis": class_axis,
             **evidence,
+            "input": input,
             "threads": threads,
         }
     correction = correction_of(prior, target, method, strength, evidence)
@@ -103,7 +114,7 @@ def bake(
         if not isinstance(tensor, str):
             raise Error("tensor is one name for a model file; several are for a torch.nn.Module")
         with _inputs_file(verify) as inputs:
-            return _core.bake_file(
+            report = _core.bake_file(
                 os.fspath(model),
                 os.fspath(output),
                 correction,
@@ -116,15 +127,28 @@ def bake(
                 again,
                 inputs,
                 None if tolerance is None else number(tolerance, "tolerance"),
+                input,
                 threads_of(threads),
             )
+        if add_bias:
+            warn(
+                f"the tensor '{add_bias}' is new: the program that loads the weights must give the "
+                "layer a bias too, or it leaves the correction out"
+            )
+        return report
     if output is not None:
         raise Error("output is for model files; for a model in memory leave it out")
     if _is_module(model):
         from .torch import bake_module
 
         return bake_module(
-            model, correction, layer=tensor, again=again, verify=verify, tolerance=tolerance
+            model,
+            correction,
+            layer=tensor,
+            again=again,
+            verify=verify,
+            tolerance=tolerance,
+            input=input,
         )
     if verify is not None:
         raise Error("verify is for model files and modules; leave it out")
@@ -233,6 +257,10 @@ def _inputs_file(verify: Any) -> Iterator[str | None]:
             os.environ["P2P_PYTHON"] = sys.executable
         try:
             yield path
+        except Error as error:
+            if not path.startswith(folder):
+                raise
+            raise type(error)(str(error).replace(path, "verify")) from None
         finally:
             if not chosen:
                 os.environ.pop("P2P_PYTHON", None)

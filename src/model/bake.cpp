@@ -11,6 +11,7 @@
 #include "io/text.hpp"
 #include "model/fold.hpp"
 #include "model/formats.hpp"
+#include "model/hidden_paths.hpp"
 #include "model/hidden_sibling.hpp"
 #include "model/proof.hpp"
 #include "p2p/class_names.hpp"
@@ -142,15 +143,19 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   }
   if (format.check_output != nullptr) format.check_output(path, out);
   model::HiddenSibling hidden(out);
-  model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
-  BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
-  if (!result.head.class_axis) result.head.class_axis = options.class_axis;
-  if (verify) {
-    result.verification = model::prove(path, hidden.path(), out, result.head, offset, *verify);
-    if (!result.verification->passed()) return result;
-  }
-  hidden.publish_like(path);
-  return result;
+  return model::naming({{hidden.path(), io::quote(out)}}, [&] {
+    model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
+    BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
+    if (!result.head.class_axis) result.head.class_axis = options.class_axis;
+    if (verify) {
+      const bool is_named = !options.tensor.empty();
+      result.verification =
+          model::prove({path, hidden.path(), out}, result.head, is_named, offset, *verify);
+      if (!result.verification->passed()) return result;
+    }
+    hidden.publish_like(path);
+    return result;
+  });
 }
 
 std::vector<BakeRecord> unbake(const std::string& path, const std::string& out) {
@@ -163,8 +168,10 @@ std::vector<BakeRecord> unbake(const std::string& path, const std::string& out) 
   const Format& format = format_of(path);
   if (format.check_output != nullptr) format.check_output(path, out);
   model::HiddenSibling hidden(out);
-  format.unbake(path, hidden.path());
-  hidden.publish_like(path);
+  model::naming({{hidden.path(), io::quote(out)}}, [&] {
+    format.unbake(path, hidden.path());
+    hidden.publish_like(path);
+  });
   return records;
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/onnx_contrib.hpp"
+
 namespace p2p::model {
 namespace {
 
@@ -92,7 +94,9 @@ OnnxClassAxes::Place OnnxClassAxes::find(const std::string& value, int depth) {
 }
 
 OnnxClassAxes::Place OnnxClassAxes::made(const OnnxNode& node, int depth) {
-  if (node.is("Gemm") || node.is("Flatten") || node.domain == "ai.onnx.ml") return {0, 2};
+  const bool is_row = node.is("Gemm") || node.is("Flatten") || node.domain == "ai.onnx.ml";
+  if (is_row || is_plain_fused_gemm(model_, node)) return {0, 2};
+  if (quantised_bias_input(node)) return {0, {}};
   if (const std::size_t at = weight_of_conv(node); at != 0 && at < node.inputs.size()) {
     const auto weight = model_.constant(node.inputs[at]);
     if (!weight || weight->dims.size() < 3) return {};
@@ -117,6 +121,7 @@ OnnxClassAxes::Place OnnxClassAxes::made(const OnnxNode& node, int depth) {
   if (node.is("Transpose")) return transposed(node, depth);
   if (node.is("Squeeze") || node.op.starts_with("Reduce")) return without_axes(node, depth);
   if (node.is("Gather")) return gathered(node, depth);
+  if (node.is("GatherND")) return gathered_each(node, depth);
   return {};
 }
 
@@ -183,6 +188,22 @@ OnnxClassAxes::Place OnnxClassAxes::gathered(const OnnxNode& node, int depth) {
   if (first && before.rank && *before.rank - 1 == *before.behind) return after;
   after.behind = *before.behind + (!first && behind < *before.behind ? *more : 0);
   return after;
+}
+
+// Picks a place on the first axes of each batch; the axes behind those stay.
+OnnxClassAxes::Place OnnxClassAxes::gathered_each(const OnnxNode& node, int depth) {
+  if (node.inputs.size() < 2) return {};
+  const Place before = find(node.inputs.front(), depth);
+  const OnnxValue* indices = model_.find_value(node.inputs[1]);
+  const auto constant = model_.constant(node.inputs[1]);
+  std::int64_t picked = -1;
+  if (constant && !constant->dims.empty()) picked = constant->dims.back();
+  if (indices != nullptr && indices->shape && !indices->shape->empty()) {
+    picked = indices->shape->back();
+  }
+  if (picked < 0 || !before.rank || !before.behind) return {};
+  const std::int64_t kept = *before.rank - model_.int_attribute(node, "batch_dims", 0) - picked;
+  return *before.behind < kept ? Place{before.behind, {}} : Place{};
 }
 
 std::optional<std::int64_t> OnnxClassAxes::by_sizes(const std::string& value) const {

@@ -40,6 +40,7 @@ class OnnxClassAxes {
   Place transposed(const OnnxNode& node, int depth);
   Place without_axes(const OnnxNode& node, int depth);
   Place gathered(const OnnxNode& node, int depth);
+  Place gathered_each(const OnnxNode& node, int depth);
   [[nodiscard]] std::optional<std::int64_t> by_sizes(const std::string& value) const;
 
   const OnnxModel& model_;

@@ -6,6 +6,7 @@
 
 #include "io/text.hpp"
 #include "model/onnx_class_axis.hpp"
+#include "model/onnx_contrib.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
@@ -84,6 +85,17 @@ void take_gemm(const OnnxModel& model, const OnnxNode& node, OnnxHead& head) {
     head.why_not_fold = fmt::format("{} has no bias", node.words());
   } else {
     head.site = FoldSite::kNewBias;
+  }
+}
+
+// DynamicQuantizeMatMul or MatMulIntegerToFloat, whose bias is a float.
+void take_quantised(const OnnxModel& model, const OnnxNode& node, std::size_t bias,
+                    OnnxHead& head) {
+  head.n_classes = quantised_columns(model, node);
+  if (node.inputs.size() > bias && !node.inputs[bias].empty()) {
+    take_bias(model, node, node.inputs[bias], 0, head);
+  } else {
+    head.why_not_fold = fmt::format("{} has no bias", node.words());
   }
 }
 
@@ -194,8 +206,12 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
     const OnnxNode& node = model.nodes[made->second];
     head.node = made->second;
     const bool same_axes = reshapes.empty() && !transposed;
-    if (node.is("Gemm") && same_axes && head.trailing == 0 && node.inputs.size() >= 2) {
+    const bool is_gemm = node.is("Gemm") || is_plain_fused_gemm(model, node);
+    if (is_gemm && same_axes && head.trailing == 0 && node.inputs.size() >= 2) {
       return take_gemm(model, node, head);
+    }
+    if (const auto bias = quantised_bias_input(node); bias && same_axes && head.trailing == 0) {
+      return take_quantised(model, node, *bias, head);
     }
     if (node.is("Add") && same_axes && node.inputs.size() == 2) {
       return take_add(model, node, head.trailing, head);

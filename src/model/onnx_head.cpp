@@ -9,7 +9,10 @@
 
 #include "io/text.hpp"
 #include "model/class_list.hpp"
+#include "model/onnx_candidates.hpp"
 #include "model/onnx_class_axis.hpp"
+#include "model/onnx_contrib.hpp"
+#include "model/onnx_fixed.hpp"
 #include "model/onnx_fold_site.hpp"
 #include "p2p/error.hpp"
 
@@ -21,7 +24,7 @@ constexpr std::int64_t kLongestClassList = std::int64_t{16} << 20;
 
 // Operators whose results may be logits. A softmax spelt out, or probabilities put together from
 // parts, end in others.
-constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
+constexpr std::array<std::string_view, 28> kMakesLogits = {"Gemm",
                                                            "MatMul",
                                                            "Conv",
                                                            "ConvTranspose",
@@ -44,6 +47,7 @@ constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
                                                            "ReduceMax",
                                                            "ReduceSum",
                                                            "Gather",
+                                                           "GatherND",
                                                            "Slice",
                                                            "Transpose",
                                                            "Resize",
@@ -86,7 +90,10 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
   while (!next.empty()) {
     const OnnxNode& node = *next.back();
     next.pop_back();
-    if (is_one_of(kMakesProbabilities, node)) return &node;
+    if (is_one_of(kMakesProbabilities, node) && !node.inputs.empty() &&
+        !is_fixed(model, node.inputs.front())) {
+      return &node;
+    }
     if (is_one_of(kLayers, node) || !node.domain.empty()) continue;
     for (const std::string& input : node.inputs) {
       const OnnxNode* maker = model.maker(input);
@@ -110,6 +117,7 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
         "scores with p2p correct",
         article(node));
   }
+  if (makes_contrib_logits(model, node)) return "";
   if (!node.domain.empty()) {
     return fmt::format(
         "{} is a custom operator, whose result need not be logits; name the logits by "
@@ -132,7 +140,7 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
         "them by --tensor",
         article(node), article(*maker));
   }
-  if (node.op == "Div" && node.inputs.size() == 2 && !model.constant(node.inputs[1])) {
+  if (node.op == "Div" && node.inputs.size() == 2 && !is_fixed(model, node.inputs[1])) {
     return fmt::format(
         "{} divides by something computed, maybe a softmax spelt out; name the logits "
         "by --tensor",
@@ -364,16 +372,17 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
         good.empty() ? ""
                      : fmt::format("; if the scores are in {} instead, say so with --output-name",
                                    io::quote(good.front().head.output));
-    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}",
-                               io::quote(bad->head.output), file, bad->problem, among));
+    const bool asks_for_tensor = bad->problem.find("--tensor") != std::string::npos;
+    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}{}",
+                               io::quote(bad->head.output), file, bad->problem, among,
+                               asks_for_tensor ? values_for_tensor(model, n_classes) : ""));
   }
   if (good.empty()) {
     throw_bad_data(fmt::format(
         "no output of {} has {}; it has {}: say which holds the scores with --output-name, or "
-        "which "
-        "value holds the logits with --tensor",
+        "which value holds the logits with --tensor{}",
         file, n_classes == 0 ? "scores of classes" : fmt::format("{} scores a row", n_classes),
-        outputs_text(model)));
+        outputs_text(model), values_for_tensor(model, n_classes)));
   }
   std::ranges::stable_sort(good, {}, [](const Trace& t) { return t.head.output_kind; });
   for (const Trace& other : good) {
@@ -390,15 +399,15 @@ OnnxHead named_output(const OnnxModel& model, const std::string& name, const Wan
     throw_bad_data(fmt::format("{} has no output {}; it has {}", io::quote(model.path),
                                io::quote(name), outputs_text(model)));
   }
-  return chosen(model, {trace(model, name, wanted)}, 0);
+  return chosen(model, {trace(model, name, wanted)}, wanted.n_classes);
 }
 
 OnnxHead named_logits(const OnnxModel& model, const std::string& value, const Wanted& wanted) {
   if (model.maker(value) == nullptr) {
-    throw_bad_data(
-        fmt::format("no node of {} makes the value {}; --tensor names the one that holds "
-                    "the logits (netron shows the names)",
-                    io::quote(model.path), io::quote(value)));
+    throw_bad_data(fmt::format(
+        "no node of {} makes the value {}; --tensor names the one that holds "
+        "the logits (netron shows the names){}",
+        io::quote(model.path), io::quote(value), values_for_tensor(model, wanted.n_classes)));
   }
   for (const OnnxValue& output : model.outputs) {
     const Trace found = trace(model, output.name, wanted);
@@ -408,6 +417,11 @@ OnnxHead named_logits(const OnnxModel& model, const std::string& value, const Wa
   OnnxHead& head = found.head;
   head.logits = head.comparable = value;
   if (model.find_output(value) != nullptr) head.output = value;
+  if (head.output.empty() && outputs_made_from(model, value).empty()) {
+    throw_bad_data(fmt::format("no output of {} is made from the value {}, which --tensor names{}",
+                               io::quote(model.path), io::quote(value),
+                               values_for_tensor(model, wanted.n_classes)));
+  }
   OnnxClassAxes axes(model, wanted.n_classes);
   take_axes(model, wanted.class_axis, axes, found);
   if (!found.problem.empty()) throw_bad_data(found.problem);
@@ -486,6 +500,19 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
     head.dtype = *dtype;
   }
   return head;
+}
+
+std::optional<OutputKind> kind_of_output(const OnnxModel& model, const std::string& output,
+                                         const std::string& logits, std::int64_t n_classes) {
+  const Trace found = trace(model, output, {n_classes, {}});
+  if (!found.problem.empty() || found.head.logits != logits) return std::nullopt;
+  return found.head.output_kind;
+}
+
+std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes) {
+  return candidates_text(model, n_classes, [&](const OnnxNode& node) {
+    return no_logits(model, node).empty() && model.find_output(node.outputs.front()) == nullptr;
+  });
 }
 
 std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value) {

@@ -46,6 +46,14 @@ struct OnnxHead {
 /// offset can correct (sigmoid, custom operators, trees, ...). O(nodes).
 OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes, const BakeOptions& options);
 
+/// What an output holds when it is known to be `logits`, their softmax or their argmax. `n_classes`
+/// 0: any number.
+std::optional<OutputKind> kind_of_output(const OnnxModel& model, const std::string& output,
+                                         const std::string& logits, std::int64_t n_classes);
+
+/// The values that --tensor could name instead, as the end of a sentence; empty when there is none.
+std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes);
+
 /// Outputs of the graph that are made from `value`.
 std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value);
 

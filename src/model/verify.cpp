@@ -47,14 +47,6 @@ class NamedSource final : public RowSource {
   std::string name_;
 };
 
-ScoreSet open_named(const std::string& path, const std::string& name, int class_axis) {
-  ScoreSet set = open_scores({path}, {.class_axis = class_axis});
-  set.replace_front([&](std::unique_ptr<RowSource> rows) {
-    return std::make_unique<NamedSource>(std::move(rows), name);
-  });
-  return set;
-}
-
 using Row = std::span<const double>;
 
 /// Rows [count, classes] in float64.
@@ -172,6 +164,14 @@ void compare_row(std::int64_t row, Row before, Row expected, Row after, const De
 
 }  // namespace
 
+ScoreSet open_rows(const std::string& path, const std::string& name, int class_axis) {
+  ScoreSet set = open_scores({path}, {.class_axis = class_axis});
+  set.replace_front([&](std::unique_ptr<RowSource> rows) {
+    return std::make_unique<NamedSource>(std::move(rows), name);
+  });
+  return set;
+}
+
 double default_tolerance(DType dtype) {
   if (dtype == DType::kF16) return kUnitsInLastPlace * kUnitF16;
   if (dtype == DType::kBF16) return kUnitsInLastPlace * kUnitBF16;
@@ -181,8 +181,8 @@ double default_tolerance(DType dtype) {
 Verification verify_scores(const std::string& old_scores, const std::string& new_scores,
                            OutputKind kind, int class_axis, DType stored, const LogOffset& offset,
                            const VerifyOptions& options, const std::string& engine) {
-  ScoreSet before = open_named(old_scores, "scores of the old model", class_axis);
-  ScoreSet after = open_named(new_scores, "scores of the new model", class_axis);
+  ScoreSet before = open_rows(old_scores, "scores of the old model", class_axis);
+  ScoreSet after = open_rows(new_scores, "scores of the new model", class_axis);
   RowSource& new_source = *after.sources().front();
   require_same_shape(*before.sources().front(), new_source);
 
@@ -210,7 +210,7 @@ Verification verify_scores(const std::string& old_scores, const std::string& new
 std::int64_t count_differing_labels(const std::string& old_scores, const std::string& new_labels,
                                     OutputKind kind, int class_axis, DType stored,
                                     const LogOffset& offset, const VerifyOptions& options) {
-  ScoreSet before = open_named(old_scores, "scores of the old model", class_axis);
+  ScoreSet before = open_rows(old_scores, "scores of the old model", class_axis);
   const std::unique_ptr<LabelSource> labels = open_labels({new_labels});
   if (labels->rows() != before.rows()) {
     throw_bad_data(fmt::format(

@@ -5,9 +5,14 @@
 
 #include "p2p/bake.hpp"
 #include "p2p/correct.hpp"
+#include "p2p/row_source.hpp"
 #include "p2p/types.hpp"
 
 namespace p2p::model {
+
+/// The scores in a temporary .npy file, with the classes on `class_axis`, under a name that
+/// messages can use.
+ScoreSet open_rows(const std::string& path, const std::string& name, int class_axis);
 
 /// Compares scores of a new model with `correct` applied, in float64, to those of the old one: .npy
 /// files of floats for the same rows, both of `kind` (no labels), with the classes on `class_axis`.

@@ -1,6 +1,7 @@
 #include "report/bake.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 
@@ -71,6 +72,7 @@ Json verification_json(const Verification& verification) {
   json["tolerance"] = verification.tolerance;
   json["differing_decisions"] = verification.differing_decisions;
   json["changed_decisions"] = verification.changed_decisions;
+  json["not_compared"] = verification.not_compared;
   json["passed"] = verification.passed();
   return json;
 }
@@ -151,11 +153,15 @@ std::string head_text(const std::string& model, const ScoreHead& head) {
 }
 
 std::string verification_text(const Verification& v) {
-  return fmt::format(
+  std::string text = fmt::format(
       "{}, {} rows: the new scores differ from the corrected old ones by at most {:.2g} (tolerance "
       "{:.2g}), {} decisions differ; the correction changed {} decisions",
       v.engine, v.n_rows, v.max_difference, v.tolerance, v.differing_decisions,
       v.changed_decisions);
+  if (!v.not_compared.empty()) {
+    text += fmt::format("; changed too, but not compared: {}", fmt::join(v.not_compared, ", "));
+  }
+  return text;
 }
 
 }  // namespace p2p::report
