@@ -184,11 +184,11 @@ TEST(RunBatches, AnOutputWithoutAnEntryForEachRowIsRefusedAndNothingIsWritten) {
 TEST(RunBatches, AnOutputMayHaveTheRowsOfOneBatchOnAnyAxis) {
   const InputFolder folder;
   FakeSession session({floats("x", {-1, 2})}, [](const std::vector<Tensor>&) {
-    return tensor(Scalar::kF32, {2, 3, 1}, std::string(24, '\0'));
+    return tensor(Scalar::kF32, {2, 3, 2}, std::string(48, '\0'));
   });
   run(session, rows_of_two(folder, 3), folder.path("y.npy"));
   EXPECT_EQ(open_scores({folder.path("y.npy")}, {.class_axis = -1}).sources().front()->shape(),
-            (std::vector<std::int64_t>{2, 3, 1}));
+            (std::vector<std::int64_t>{2, 3, 2}));
 }
 
 TEST(RunBatches, OutputsOfDifferentShapesMakeNoArray) {
