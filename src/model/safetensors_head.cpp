@@ -257,7 +257,7 @@ class HeadFinder {
     }
     std::vector<std::string> others;
     for (const io::Tensor& tensor : header_.tensors) {
-      if (head_of(tensor)) others.push_back(described(tensor));
+      if (head_of(tensor) || loose(tensor)) others.push_back(described(tensor));
     }
     return fmt::format(
         ", found {}; name the bias with --tensor or use a prior of this model's "

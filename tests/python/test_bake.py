@@ -141,7 +141,7 @@ def test_logits_that_look_like_log_probabilities_are_what_input_says(tmp_path):
             **options,
         )
 
-    with pytest.raises(p2p.Error, match='log-probs.*input="logits"'):
+    with pytest.raises(p2p.Error, match=r'log-probs.*input="logits"'):
         bake()
     assert bake(input="logits")["verification"]["passed"]
     np.testing.assert_allclose(

@@ -217,6 +217,8 @@ TEST(SafetensorsHead, MayBeABiasWhoseWeightIsAnEmbeddings) {
               5);
   EXPECT_EQ(head.bias, "cls.predictions.bias");
   EXPECT_EQ(head.layer, "tensor 'cls.predictions.bias'");
+  EXPECT_THAT(bad_data({zeros("cls.predictions.bias", {5})}, 3),
+              HasSubstr("found cls.predictions.bias [5]"));
 }
 
 TEST(SafetensorsHead, MayBeABiasAboveTheLayerItIsFor) {
