@@ -62,10 +62,12 @@ void run(Options& options) {
   options.bake.mode = kModes.at(options.mode);
   options.bake.class_axis = options.reading.class_axis;
   options.bake.classes = class_names(options, prior);
-  static_cast<void>(find_scores(options.model, prior.n_classes(), options.bake));
-  const ChosenCorrection found = find_correction(
-      options.correction, options.evidence, options.reading, prior, ScoreKind::kLogits,
-      {"'" + options.prior + "'", prior.settings.classes}, options.words);
+  const ScoreHead head = find_scores(options.model, prior.n_classes(), options.bake);
+  const bool reweights = head.scores_kind == OutputKind::kProbs;
+  const ChosenCorrection found =
+      find_correction(options.correction, options.evidence, options.reading, prior,
+                      reweights ? ScoreKind::kProbs : ScoreKind::kLogits,
+                      {"'" + options.prior + "'", prior.settings.classes}, options.words);
   BakeRecord record;
   record.method = found.method;
   record.target = options.correction.target;
@@ -87,6 +89,8 @@ void run(Options& options) {
                     "layer a bias too, or it leaves the correction out",
                     options.bake.add_bias));
   }
+  const std::string kinds = other_kind(result.head, prior.settings.input_kind);
+  if (!kinds.empty()) note(options.words, kinds);
   if (!result.head.also.empty()) {
     note(options.words, fmt::format("made from the same scores, so changed as well: {}",
                                     fmt::join(result.head.also, ", ")));

@@ -26,13 +26,16 @@ void run(const Options& options) {
     }
     return;
   }
-  const std::int64_t classes = options.prior.empty() ? 0 : load_prior(options.prior).n_classes();
-  const ScoreHead head = find_scores(options.model, classes, options.bake);
+  std::optional<ClassPrior> prior;
+  if (!options.prior.empty()) prior = load_prior(options.prior);
+  const ScoreHead head = find_scores(options.model, prior ? prior->n_classes() : 0, options.bake);
   if (options.words.json) {
     print_json(report::head_json(options.model, head));
   } else {
     print(report::head_text(options.model, head));
   }
+  const std::string kinds = prior ? other_kind(head, prior->settings.input_kind) : "";
+  if (!kinds.empty()) note(options.words, kinds);
 }
 
 }  // namespace

@@ -17,9 +17,10 @@ namespace p2p {
 enum class ModelFormat : std::uint8_t { kOnnx, kSafetensors, kTorchScript };
 
 enum class BakeMode : std::uint8_t {
-  kAuto,  ///< fold where the last layer can take the offset, else add
-  kFold,  ///< into the last layer's bias: the model does no more work than before
-  kAdd,   ///< operations of their own after the scores (ONNX)
+  kAuto,      ///< fold where the last layer can take the offset, else add
+  kFold,      ///< into the last layer's bias: the model does no more work than before
+  kAdd,       ///< operations of their own after the scores (ONNX)
+  kReweight,  ///< the same for probabilities that no logit stands behind; never asked for
 };
 
 constexpr std::string_view mode_name(BakeMode mode) {
@@ -30,6 +31,8 @@ constexpr std::string_view mode_name(BakeMode mode) {
       return "fold";
     case BakeMode::kAdd:
       return "add";
+    case BakeMode::kReweight:
+      return "reweight";
   }
   return "";
 }
@@ -65,12 +68,15 @@ struct ScoreHead {
   std::int64_t n_classes = 0;  ///< 0: the file does not say
   std::string output;          ///< graph output with the scores; empty in weight files
   OutputKind output_kind = OutputKind::kLogits;  ///< what that output holds
-  std::string scores;         ///< value or layer that holds the logits, where the correction acts
+  std::string scores;                            ///< value or layer where the correction acts
+  OutputKind scores_kind = OutputKind::kLogits;  ///< what it holds: logits, or probabilities that
+                                                 ///< no logit stands behind
+  bool one_column = false;    ///< `comparable` holds the probability of the second of two classes
   std::string layer;          ///< in words, e.g. "Gemm 'head/fc'"
   std::string bias;           ///< tensor that takes the offset in fold mode, or empty
   DType dtype = DType::kF32;  ///< in which the offset is stored
   BakeMode mode = BakeMode::kFold;   ///< that kAuto means here
-  std::string why_not_fold;          ///< one clause, when mode is kAdd
+  std::string why_not_fold;          ///< one clause, when mode is not kFold
   std::vector<std::string> also;     ///< other outputs that are made from the same scores
   std::vector<std::string> classes;  ///< names that the model knows, or empty
   /// Float outputs to be compared in a proof: `output`, or the value behind it when that holds
@@ -132,6 +138,10 @@ ModelFormat model_format(const std::string& path);
 /// head that cannot be corrected, a damaged or hostile file.
 ScoreHead find_scores(const std::string& path, std::int64_t n_classes,
                       const BakeOptions& options = {});
+
+/// A sentence when the scores that the prior was measured on are of another kind than those that
+/// the model gives, which is right only where the ones are the softmax of the others; else empty.
+std::string other_kind(const ScoreHead& head, ScoreKind prior);
 
 /// What was baked into the model, oldest first; empty when nothing was.
 std::vector<BakeRecord> baked_records(const std::string& path);

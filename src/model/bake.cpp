@@ -100,6 +100,25 @@ ScoreHead find_scores(const std::string& path, std::int64_t n_classes, const Bak
   return format_of(path).find_scores(path, n_classes, options);
 }
 
+std::string other_kind(const ScoreHead& head, ScoreKind prior) {
+  const bool of_logits = prior == ScoreKind::kLogits;
+  const bool of_probabilities = prior == ScoreKind::kProbs || prior == ScoreKind::kLogProbs;
+  const std::string& output = head.output.empty() ? head.scores : head.output;
+  if (of_logits && head.scores_kind == OutputKind::kProbs) {
+    return fmt::format(
+        "the prior was measured on logits, but {} gives probabilities that no logit stands behind; "
+        "that is right only if their softmax is these probabilities",
+        io::quote(output));
+  }
+  if (of_probabilities && head.output_kind == OutputKind::kLogits && !head.output.empty()) {
+    return fmt::format(
+        "the prior was measured on probabilities, but {} gives logits; that is right only if those "
+        "are their softmax",
+        io::quote(output));
+  }
+  return "";
+}
+
 std::vector<BakeRecord> baked_records(const std::string& path) {
   std::vector<BakeRecord> records;
   for (model::StoredRecord& stored : format_of(path).records(path)) {
@@ -124,8 +143,11 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   const auto classes = static_cast<std::int64_t>(offset.delta.size());
   const ScoreHead head = format.find_scores(path, classes, options);
   require_same_classes(head, options.classes, path);
-  require_fit(offset, ScoreKind::kLogits, io::quote(head.scores));
-  if (head.comparable_kind != OutputKind::kLogits && !model::has_one_factor(offset)) {
+  const bool is_reweighted = head.scores_kind == OutputKind::kProbs;
+  require_fit(offset, is_reweighted ? ScoreKind::kProbs : ScoreKind::kLogits,
+              io::quote(head.scores));
+  if (head.comparable_kind != OutputKind::kLogits && !is_reweighted &&
+      !model::has_one_factor(offset)) {
     throw_bad_data(
         fmt::format("{} gives probabilities, and a scale for each class needs the logits behind "
                     "them, of which a "

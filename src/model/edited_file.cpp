@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "io/output_stream.hpp"
 
@@ -24,7 +25,8 @@ void copy(const io::File& file, std::int64_t begin, std::int64_t end, io::Output
 }  // namespace
 
 void write_edited(const io::File& file, std::vector<Edit> edits, const std::string& out) {
-  std::ranges::stable_sort(edits, {}, &Edit::begin);
+  // What is inserted before a part comes before what takes its place.
+  std::ranges::stable_sort(edits, {}, [](const Edit& e) { return std::pair(e.begin, e.end); });
   io::OutputStream stream(out, /*binary=*/true);
   std::int64_t position = 0;
   for (const Edit& edit : edits) {

@@ -17,7 +17,7 @@ struct Edit {
 
 /// Writes `file` with the edits to `out`, beside its name and then renamed. All other bytes are
 /// copied in pieces, so memory does not grow with the file. Edits do not overlap; those that insert
-/// at one place go in the order given.
+/// at one place go in the order given, before what takes the place of a part there.
 void write_edited(const io::File& file, std::vector<Edit> edits, const std::string& out);
 
 }  // namespace p2p::model

@@ -106,6 +106,12 @@ Rounded stored(const std::vector<double>& values, DType dtype) {
   return out;
 }
 
+std::vector<float> as_floats(const Rounded& rounded) {
+  std::vector<float> values(rounded.bytes.size() / sizeof(float));
+  std::copy_n(rounded.bytes.data(), rounded.bytes.size(), reinterpret_cast<char*>(values.data()));
+  return values;
+}
+
 }  // namespace p2p::model
 
 namespace p2p {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "p2p/correct.hpp"
 #include "p2p/types.hpp"
@@ -33,5 +34,8 @@ Rounded scale_weights(const void* weights, DType dtype, std::int64_t first, std:
 
 /// `values` in `dtype`, each rounded once.
 Rounded stored(const std::vector<double>& values, DType dtype);
+
+/// Numbers that are stored as float32.
+std::vector<float> as_floats(const Rounded& rounded);
 
 }  // namespace p2p::model

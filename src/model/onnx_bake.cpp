@@ -3,72 +3,24 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <unordered_set>
 
-#include "io/base64.hpp"
-#include "io/sha256.hpp"
 #include "io/text.hpp"
 #include "model/edited_file.hpp"
 #include "model/external_data.hpp"
 #include "model/fold.hpp"
 #include "model/formats.hpp"
+#include "model/onnx_change.hpp"
 #include "model/onnx_edit.hpp"
 #include "model/onnx_head.hpp"
+#include "model/onnx_labels.hpp"
+#include "model/onnx_one_logit.hpp"
+#include "model/onnx_reweight.hpp"
+#include "model/onnx_trees.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
 namespace {
-
-constexpr std::int64_t kFirstConstantInInitializers = 4;  // IR version: before, they are inputs too
-constexpr std::int64_t kLargestUndo = std::int64_t{1} << 30;
-
-// The edits of one bake and what takes them back.
-struct Change {
-  explicit Change(const OnnxModel& m) : model(m), edits(m) {
-    undo["graph_length_width"] = edits.length_width();
-    for (const char* key : {"initializers", "nodes", "added_initializers", "added_nodes"}) {
-      undo[key] = Json::array();
-    }
-  }
-
-  const OnnxModel& model;
-  GraphEdits edits;
-  Json undo;
-  double rounding = 0;
-
-  std::string original(Span field) const {
-    return io::to_base64(model.wire->read(field, kLargestUndo, "a part of the graph"));
-  }
-  // Elements of an initializer; what is not the bias keeps its bytes.
-  void set_initializer(const OnnxTensor& tensor, const std::string& bytes) {
-    undo["initializers"].push_back({{"name", tensor.name},
-                                    {"field", original(tensor.field)},
-                                    {"sha256", io::sha256_hex(bytes)}});
-    edits.replace(tensor.field, bytes_field(5, with_raw_data(model, tensor, bytes)));
-  }
-  // `output` is the node's first output afterwards.
-  void set_node(const OnnxNode& node, const std::string& message, const std::string& output) {
-    undo["nodes"].push_back(
-        {{"output", output}, {"field", original(node.field)}, {"sha256", io::sha256_hex(message)}});
-    edits.replace(node.field, bytes_field(1, message));
-  }
-  void add_node(std::int64_t at, const std::string& message, const std::string& output) {
-    undo["added_nodes"].push_back({{"output", output}, {"sha256", io::sha256_hex(message)}});
-    edits.insert_node(at, message);
-  }
-  // Before IR version 4 initializers are inputs of the graph as well, so a node at `at` holds it.
-  void add_constant(std::int64_t at, const std::string& name, DType dtype,
-                    const std::vector<std::int64_t>& dims, const Rounded& values) {
-    rounding = std::max(rounding, values.rounding);
-    const std::string tensor = make_tensor(name, dtype, dims, values.bytes);
-    if (model.ir_version >= kFirstConstantInInitializers) {
-      undo["added_initializers"].push_back(
-          {{"name", name}, {"sha256", io::sha256_hex(values.bytes)}});
-      edits.insert_initializer(tensor);
-    } else {
-      add_node(at, make_node({}, name, name, "Constant", tensor_attribute("value", tensor)), name);
-    }
-  }
-};
 
 void fold_into_bias(Change& change, const OnnxHead& head, const LogOffset& offset) {
   const OnnxModel& model = change.model;
@@ -127,12 +79,6 @@ void fold_into_layer(Change& change, const OnnxHead& head, const LogOffset& offs
   }
   if (bias.empty() && only_shifts(offset)) return;
   change.set_node(node, changed_layer(model, node, factor(offset, 0), bias), node.outputs.front());
-}
-
-std::vector<float> as_floats(const Rounded& rounded) {
-  std::vector<float> values(rounded.bytes.size() / sizeof(float));
-  std::copy_n(rounded.bytes.data(), rounded.bytes.size(), reinterpret_cast<char*>(values.data()));
-  return values;
 }
 
 // The two scores of a logistic model are -z and z, and z = log p1 - log p0.
@@ -216,6 +162,12 @@ std::string why_not_fold(const OnnxModel& model, const OnnxHead& head, const Log
         "make NaN of its -inf",
         model.nodes[head.node].words());
   }
+  if (head.site == FoldSite::kBaseValues) {
+    const OnnxNode& trees = model.nodes[head.node];
+    const bool shifts = offset == nullptr || only_shifts(*offset);
+    return shifts ? why_no_base_values(model, trees, offset)
+                  : fmt::format("{} cannot take a temperature", trees.words());
+  }
   if (offset == nullptr || only_shifts(*offset) || is_intercepts(head)) return "";
   const std::string node = model.nodes[head.node].words();
   if (!has_one_factor(*offset)) {
@@ -234,10 +186,11 @@ void require_add_possible(const OnnxModel& model, const OnnxHead& head, const Lo
   }
   const std::int64_t needed = head.dtype == DType::kBF16 ? 13 : 7;
   if (model.opset < needed) {
-    throw_bad_data(fmt::format(
-        "{} has ONNX operator set {}, whose Add cannot take the correction ({}); convert it to "
-        "version {} or later (onnx.version_converter)",
-        file, model.opset, why_not_fold(model, head, offset), needed));
+    throw_bad_data(
+        fmt::format("{} has ONNX operator set {}, whose Add and Mul cannot take the correction "
+                    "({}); convert it to "
+                    "version {} or later (onnx.version_converter)",
+                    file, model.opset, why_not_fold(model, head, offset), needed));
   }
 }
 
@@ -250,7 +203,26 @@ BakeMode mode_for(const OnnxModel& model, const OnnxHead& head, const LogOffset*
   }
   if (wanted != BakeMode::kAdd && reason.empty()) return BakeMode::kFold;
   require_add_possible(model, head, offset);
-  return BakeMode::kAdd;
+  return head.reweights ? BakeMode::kReweight : BakeMode::kAdd;
+}
+
+// Outputs of the graph that change, in its order.
+std::vector<std::string> changed_outputs(const OnnxModel& model, const OnnxHead& head,
+                                         BakeMode mode) {
+  std::unordered_set<std::string> changed;
+  const std::vector<std::string> sources =
+      mode == BakeMode::kFold ? model.nodes[head.node].outputs : std::vector{head.logits};
+  for (const std::string& source : sources) {
+    for (const std::string& output : outputs_made_from(model, source)) changed.insert(output);
+  }
+  if (mode == BakeMode::kReweight) {
+    for (const LabelOutput& label : labels_beside(model, head.logits)) changed.insert(label.name);
+  }
+  std::vector<std::string> found;
+  for (const OnnxValue& output : model.outputs) {
+    if (changed.contains(output.name)) found.push_back(output.name);
+  }
+  return found;
 }
 
 ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffset* offset,
@@ -261,6 +233,8 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
   head.output = found.output;
   head.output_kind = found.output_kind;
   head.scores = found.logits;
+  if (found.reweights) head.scores_kind = OutputKind::kProbs;
+  head.one_column = found.one_logit == OneLogit::kAlone;
   head.mode = mode;
   head.comparable = found.comparable;
   head.comparable_kind = found.comparable_kind;
@@ -270,8 +244,7 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
   if (fold && found.bias) head.bias = found.bias->name;
   head.dtype = fold && found.bias ? *score_type(found.bias->type) : found.dtype;
   if (!fold) head.why_not_fold = why_not_fold(model, found, offset);
-  const std::string changed = fold ? model.nodes[found.node].outputs.front() : found.logits;
-  for (const std::string& output : outputs_made_from(model, changed)) {
+  for (const std::string& output : changed_outputs(model, found, mode)) {
     if (output != head.output) head.also.push_back(output);
   }
   head.classes = onnx_class_names(model, found);
@@ -300,13 +273,15 @@ void check_onnx_output(const std::string& path, const std::string& out) {
   require_external_data_beside(load_onnx(path), out);
 }
 
-Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeRecord& record,
+Baked bake_onnx(const std::string& path, const LogOffset& given, const BakeRecord& record,
                 const BakeOptions& options, const std::string& out) {
   const OnnxModel model = load_onnx(path);
   std::vector<StoredRecord> records = records_of(model);
   refuse_baking_twice(records, options.again, path);
-  const auto classes = static_cast<std::int64_t>(offset.delta.size());
+  const auto classes = static_cast<std::int64_t>(given.delta.size());
   const OnnxHead found = find_onnx_head(model, classes, options);
+  const LogOffset offset =
+      found.one_logit == OneLogit::kNo ? given : one_logit_offset(given, found.one_logit);
   Baked baked{described(model, found, &offset, mode_for(model, found, &offset, options.mode)),
               record, 0};
   baked.head.n_classes = classes;
@@ -316,6 +291,14 @@ Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeReco
   if (baked.head.mode == BakeMode::kAdd) {
     add_after(change, found, offset);
     baked.record.where = found.logits;
+  } else if (baked.head.mode == BakeMode::kReweight) {
+    reweight(change, found.logits, found.dtype, offset);
+    baked.record.where = found.logits;
+  } else if (found.site == FoldSite::kBaseValues) {
+    const OnnxNode& trees = model.nodes[found.node];
+    change.set_node(trees, with_base_values(model, trees, offset, change.rounding),
+                    trees.outputs.front());
+    baked.record.where = trees.words();
   } else if (is_intercepts(found)) {
     fold_into_intercepts(change, found, offset);
     baked.record.where = model.nodes[found.node].words();

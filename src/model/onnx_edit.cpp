@@ -21,8 +21,10 @@ constexpr std::uint32_t kNodeAttribute = 5;
 constexpr std::uint32_t kModelMetadata = 14;
 // AttributeProto.type
 constexpr std::uint64_t kFloat = 1;
+constexpr std::uint64_t kInt = 2;
 constexpr std::uint64_t kTensor = 4;
 constexpr std::uint64_t kFloats = 6;
+constexpr std::uint64_t kInts = 7;
 
 constexpr std::int64_t kLargestNodeField = std::int64_t{1} << 30;
 
@@ -96,6 +98,18 @@ std::string with_attribute(const OnnxModel& model, const OnnxNode& node, std::st
         if (old && field.whole.begin == old->field.begin) bytes = field_bytes;
       },
       old ? "" : field_bytes);
+}
+
+std::string integer_attribute(std::string_view name, std::int64_t value) {
+  return attribute(name, varint_field(3, static_cast<std::uint64_t>(value)), kInt);
+}
+
+std::string integers_attribute(std::string_view name, const std::vector<std::int64_t>& values) {
+  std::string fields;
+  for (const std::int64_t value : values) {
+    fields += varint_field(8, static_cast<std::uint64_t>(value));
+  }
+  return attribute(name, fields, kInts);
 }
 
 std::string float_attribute(std::string_view name, float value) {

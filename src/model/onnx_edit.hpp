@@ -42,6 +42,8 @@ std::string with_output(const OnnxModel& model, const OnnxNode& node, const std:
 std::string with_attribute(const OnnxModel& model, const OnnxNode& node, std::string_view name,
                            const std::string& attribute_message);
 
+std::string integer_attribute(std::string_view name, std::int64_t value);
+std::string integers_attribute(std::string_view name, const std::vector<std::int64_t>& values);
 std::string float_attribute(std::string_view name, float value);
 std::string floats_attribute(std::string_view name, const std::vector<float>& values);
 std::string tensor_attribute(std::string_view name, const std::string& tensor_message);

@@ -15,8 +15,10 @@ namespace {
 constexpr int kDeepestTypeSearch = 1000;
 
 // A bias broadcast along all axes but that of the classes, which is last but `trailing`.
-bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing) {
+bool has_one_element_a_class(const OnnxTensor& tensor, std::int64_t trailing,
+                             const OnnxHead& head) {
   const std::int64_t elements = tensor.elements();
+  if (head.one_logit != OneLogit::kNo) return elements == 1;
   const auto rank = static_cast<std::int64_t>(tensor.dims.size());
   return elements > 1 && rank > trailing &&
          tensor.dims[static_cast<std::size_t>(rank - 1 - trailing)] == elements;
@@ -43,7 +45,7 @@ bool take_bias(const OnnxModel& model, const OnnxNode& node, const std::string& 
     head.why_not_fold = fmt::format("the bias of {} is computed", node.words());
   } else if (!score_type(bias->type)) {
     head.why_not_fold = fmt::format("the bias of {} holds no floats", node.words());
-  } else if (!has_one_element_a_class(*bias, trailing)) {
+  } else if (!has_one_element_a_class(*bias, trailing, head)) {
     head.why_not_fold = fmt::format("the bias of {} has shape {}, not one element a class",
                                     node.words(), io::shape_text(bias->dims));
   } else if (model.times_used(name) != 1) {

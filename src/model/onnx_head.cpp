@@ -11,9 +11,12 @@
 #include "model/class_list.hpp"
 #include "model/onnx_candidates.hpp"
 #include "model/onnx_class_axis.hpp"
+#include "model/onnx_class_labels.hpp"
 #include "model/onnx_contrib.hpp"
 #include "model/onnx_fixed.hpp"
 #include "model/onnx_fold_site.hpp"
+#include "model/onnx_one_logit.hpp"
+#include "model/onnx_probabilities.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
@@ -90,8 +93,8 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
   while (!next.empty()) {
     const OnnxNode& node = *next.back();
     next.pop_back();
-    if (is_one_of(kMakesProbabilities, node) && !node.inputs.empty() &&
-        !is_fixed(model, node.inputs.front())) {
+    const bool computes = !node.inputs.empty() && !is_fixed(model, node.inputs.front());
+    if ((is_one_of(kMakesProbabilities, node) && computes) || makes_probabilities(model, node)) {
       return &node;
     }
     if (is_one_of(kLayers, node) || !node.domain.empty()) continue;
@@ -113,8 +116,8 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
   }
   if (node.domain == "ai.onnx.ml") {
     return fmt::format(
-        "{} makes probabilities by itself, there is no logit to shift; correct its "
-        "scores with p2p correct",
+        "{} makes neither logits nor numbers that are known to be probabilities over the classes; "
+        "correct its scores with p2p correct",
         article(node));
   }
   if (makes_contrib_logits(model, node)) return "";
@@ -267,6 +270,7 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
   head.logits = output;
   bool labels = false;
   bool reshaped = false;
+  std::string normalised;  // what a Normalizer made
   std::string value = output;
   for (int step = 0;; ++step) {
     const OnnxNode* node = model.maker(value);
@@ -299,6 +303,7 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
         found.problem = fmt::format("{} is no L1 norm", article(*node));
         return found;
       }
+      if (normalised.empty()) normalised = value;
       value = node->inputs.front();
     } else if (is_softmax(*node)) {
       take_axis(model, *node, reshaped, axes, found.problem);
@@ -315,15 +320,23 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
       find_intercepts(model, *node, head, found.problem);
       break;
     } else {
-      found.problem = no_logits(model, *node);
+      if (!take_one_logit(model, *node, head) && !take_probabilities(model, value, head)) {
+        found.problem = no_logits(model, *node);
+      }
       break;
     }
   }
+  if (!found.problem.empty() && !normalised.empty() &&
+      take_probabilities(model, normalised, head)) {
+    found.problem.clear();
+  }
   head.output_kind = labels ? OutputKind::kLabels : head.comparable_kind;
   if (!found.problem.empty()) return found;
+  if (head.one_logit != OneLogit::kNo) return found;
+  if (head.reweights) axes.set(head.logits, 0);
   take_axes(model, wanted.class_axis, axes, found);
   if (!found.problem.empty()) return found;
-  if (head.site == FoldSite::kNone) find_fold_site(model, head);
+  if (head.site == FoldSite::kNone && !head.reweights) find_fold_site(model, head);
   take_stated_classes(model, head);
   return found;
 }
@@ -347,6 +360,9 @@ std::string outputs_text(const OnnxModel& model) {
 bool may_hold_scores(const Trace& trace, const OnnxValue& output, std::int64_t n_classes) {
   const bool is_map = !output.is_tensor;
   const bool is_float = score_type(output.type).has_value();
+  if (is_float && trace.problem.empty() && trace.head.one_logit != OneLogit::kNo) {
+    return n_classes == 0 || n_classes == 2;
+  }
   if (trace.head.output_kind == OutputKind::kLabels || !(is_map || is_float)) return false;
   if (is_float && output.shape && output.shape->size() < 2) return false;  // one number a row
   const bool last = trace.head.n_classes == 0 && is_float && output.shape &&
@@ -423,9 +439,10 @@ OnnxHead named_logits(const OnnxModel& model, const std::string& value, const Wa
                                values_for_tensor(model, wanted.n_classes)));
   }
   OnnxClassAxes axes(model, wanted.n_classes);
+  if (take_probabilities(model, value, head)) axes.set(value, 0);
   take_axes(model, wanted.class_axis, axes, found);
   if (!found.problem.empty()) throw_bad_data(found.problem);
-  find_fold_site(model, head);
+  if (!head.reweights) find_fold_site(model, head);
   take_stated_classes(model, head);
   return head;
 }
@@ -452,15 +469,11 @@ std::vector<std::string> names_in(const OnnxModel& model, const OnnxNode& node) 
     const auto names = model.constant(node.inputs.front());
     if (names && names->type == kOnnxString) return tensor_strings(model, *names);
   }
-  if (!is_ml(node, "ZipMap") && !is_ml(node, "LinearClassifier")) return {};
-  for (const char* key : {"classlabels_strings", "classlabels_int64s", "classlabels_ints"}) {
-    const auto labels = model.attribute(node, key);
-    if (!labels) continue;
-    std::vector<std::string> names = labels->strings;
-    for (const std::int64_t label : labels->ints) names.push_back(std::to_string(label));
-    return names;
-  }
-  return {};
+  if (node.domain != "ai.onnx.ml") return {};
+  const ClassLabels labels = class_labels(model, node);
+  std::vector<std::string> names = labels.names;
+  for (const std::int64_t label : labels.numbers) names.push_back(std::to_string(label));
+  return names;
 }
 
 }  // namespace
@@ -481,7 +494,8 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
         head.n_classes, n_classes));
   }
   const std::int64_t classes = n_classes != 0 ? n_classes : head.n_classes;
-  if (head.bias && classes != 0 && head.bias->elements() != classes) {
+  if (head.bias && classes != 0 && head.one_logit == OneLogit::kNo &&
+      head.bias->elements() != classes) {
     throw_bad_data(
         fmt::format("the bias {} of {} has shape {}, but there are {} classes; export the "
                     "model again",

@@ -17,6 +17,15 @@ enum class FoldSite : std::uint8_t {
   kNewBias,             ///< Gemm or Conv without a bias gets one
   kIntercepts,          ///< attribute of LinearClassifier
   kLogisticIntercepts,  ///< the same for two classes: sigmoid(-z), sigmoid(z)
+  kBaseValues,          ///< attribute of TreeEnsembleClassifier
+};
+
+/// Heads of two classes with one logit a row.
+enum class OneLogit : std::uint8_t {
+  kNo,
+  kAlone,     ///< the output is the probability of the second class alone
+  kOfSecond,  ///< that probability behind its complement
+  kOfFirst,   ///< the probability of the first class before its complement
 };
 
 /// Where an ONNX model makes its class scores.
@@ -30,6 +39,8 @@ struct OnnxHead {
   DType dtype = DType::kF32;             ///< of `logits`
   std::int64_t trailing = 0;             ///< axes of `logits` behind that of the classes
   std::int64_t comparable_trailing = 0;  ///< the same of `comparable`
+  bool reweights = false;  ///< `logits` holds probabilities that no logit stands behind
+  OneLogit one_logit = OneLogit::kNo;
 
   FoldSite site = FoldSite::kNone;
   std::size_t node = 0;            ///< the node that adds the bias, or makes the logits

@@ -13,7 +13,7 @@
 namespace p2p::model {
 namespace {
 
-constexpr std::size_t kMostFloats = std::size_t{1} << 24;  // coefficients of a classifier
+constexpr std::size_t kMostNumbers = std::size_t{1} << 24;  // coefficients and leaves
 
 void bounded(const WireFile& wire, std::size_t size, const Field& field, std::string_view what) {
   if (size >= kMostOnnxItems) {
@@ -292,6 +292,13 @@ void refuse_misfits(const OnnxModel& model) {
   }
 }
 
+bool same_bytes(WireFile& wire, const OnnxNode& a, const OnnxNode& b) {
+  constexpr std::int64_t kLargestTwin = std::int64_t{1} << 20;
+  return a.message.size() == b.message.size() && a.message.size() <= kLargestTwin &&
+         wire.read(a.message, kLargestTwin, "a node") ==
+             wire.read(b.message, kLargestTwin, "a node");
+}
+
 void connect(OnnxModel& model) {
   const std::string file = io::quote(model.path);
   for (std::size_t i = 0; i < model.initializers.size(); ++i) {
@@ -303,7 +310,10 @@ void connect(OnnxModel& model) {
   for (std::size_t i = 0; i < model.nodes.size(); ++i) {
     for (const std::string& output : model.nodes[i].outputs) {
       if (output.empty()) continue;
-      if (!model.producer.emplace(output, i).second) {
+      const auto [first, fresh] = model.producer.emplace(output, i);
+      if (!fresh && same_bytes(*model.wire, model.nodes[first->second], model.nodes[i])) {
+        model.written_twice.insert(output);
+      } else if (!fresh) {
         throw_bad_data(fmt::format("two nodes of {} make the value {}; export it again", file,
                                    io::quote(output)));
       }
@@ -323,8 +333,8 @@ void append_floats(WireFile& wire, const Field& part, std::vector<float>& floats
     wire.fail(part.whole.begin, "no floats where they belong");
   }
   for (std::int64_t at = part.value.begin; at + 4 <= part.value.end; at += 4) {
-    if (floats.size() >= kMostFloats) {
-      wire.fail(part.whole.begin, fmt::format("an attribute of more than {} floats", kMostFloats));
+    if (floats.size() >= kMostNumbers) {
+      wire.fail(part.whole.begin, fmt::format("an attribute of more than {} floats", kMostNumbers));
     }
     floats.push_back(std::bit_cast<float>(wire.fixed32(at)));
   }
@@ -354,7 +364,7 @@ OnnxAttribute read_attribute(WireFile& wire, const Field& field) {
         append_floats(wire, part, attribute.floats);
         break;
       case 8:
-        append_varints(wire, part, kMostOnnxItems, attribute.ints);
+        append_varints(wire, part, kMostNumbers, attribute.ints);
         break;
       case 9:
         bounded(wire, attribute.strings.size(), part, "strings of an attribute");
@@ -479,9 +489,9 @@ std::optional<OnnxAttribute> OnnxModel::attribute(const OnnxNode& node,
     if (field.number != 5) continue;
     FieldReader parts(*wire, field.value);
     for (Field part; parts.next(part);) {
-      if (part.number == 1 && wire->read_name(part) == name) {
-        return read_attribute(*wire, field);
-      }
+      if (part.number != 1) continue;
+      if (wire->read_name(part) == name) return read_attribute(*wire, field);
+      break;
     }
   }
   return std::nullopt;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "model/protobuf.hpp"
@@ -89,7 +90,8 @@ struct OnnxModel {
   std::vector<std::string> functions;        ///< "domain.name" of model-local functions
   std::vector<OnnxTensor> external;          ///< all tensors whose data lie in other files
 
-  std::unordered_map<std::string, std::size_t> producer;     ///< value -> node
+  std::unordered_map<std::string, std::size_t> producer;  ///< value -> node
+  std::unordered_set<std::string> written_twice;  ///< values of nodes that come again, byte by byte
   std::unordered_map<std::string, std::size_t> initializer;  ///< name -> initializer
   std::unordered_map<std::string, const OnnxValue*> stated;  ///< by name; outputs before inputs
   std::unordered_map<std::string, int> uses;  ///< how often a value is consumed, subgraphs and
@@ -143,5 +145,8 @@ std::string with_raw_data(const OnnxModel& model, const OnnxTensor& tensor, std:
 /// A new TensorProto.
 std::string make_tensor(const std::string& name, DType dtype, const std::vector<std::int64_t>& dims,
                         std::string_view bytes);
+/// A new TensorProto of one axis.
+std::string make_integers(const std::string& name, const std::vector<std::int64_t>& values);
+std::string make_strings(const std::string& name, const std::vector<std::string>& values);
 
 }  // namespace p2p::model

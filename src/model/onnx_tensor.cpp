@@ -127,4 +127,18 @@ std::string make_tensor(const std::string& name, DType dtype, const std::vector<
   return message;
 }
 
+std::string make_integers(const std::string& name, const std::vector<std::int64_t>& values) {
+  std::string message = varint_field(1, values.size()) + varint_field(2, kOnnxInt64);
+  for (const std::int64_t value : values) {
+    message += varint_field(kInt64Data, static_cast<std::uint64_t>(value));
+  }
+  return message + bytes_field(8, name);
+}
+
+std::string make_strings(const std::string& name, const std::vector<std::string>& values) {
+  std::string message = varint_field(1, values.size()) + varint_field(2, kOnnxString);
+  for (const std::string& value : values) message += bytes_field(kStringData, value);
+  return message + bytes_field(8, name);
+}
+
 }  // namespace p2p::model

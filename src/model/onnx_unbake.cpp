@@ -52,6 +52,18 @@ const OnnxNode& baked_node(const OnnxModel& model, const Json& entry) {
   return *node;
 }
 
+// The field of the graph before: tag and length, and the message with the range that was changed.
+std::string original_node(const OnnxModel& model, const OnnxNode& node, const Json& entry) {
+  const std::string message = model.wire->read(node.message, kLargestNode, "a node");
+  const auto begin = entry.at("begin").get<std::size_t>();
+  const auto end = entry.at("end").get<std::size_t>();
+  if (begin > end || end > message.size()) {
+    throw_damaged_record(model.path, "it names bytes that a node does not have");
+  }
+  return decoded(model, entry.at("head")) + message.substr(0, begin) +
+         decoded(model, entry.at("original")) + message.substr(end);
+}
+
 // A record that names one part twice was made by hand.
 void refuse_overlaps(std::vector<Edit> edits, const std::string& name) {
   std::ranges::stable_sort(edits, {}, &Edit::begin);
@@ -68,7 +80,8 @@ std::vector<Edit> undo_newest(const OnnxModel& model, std::vector<StoredRecord> 
     edits.replace(baked_initializer(model, entry).field, decoded(model, entry.at("field")));
   }
   for (const Json& entry : undo.at("nodes")) {
-    edits.replace(baked_node(model, entry).field, decoded(model, entry.at("field")));
+    const OnnxNode& node = baked_node(model, entry);
+    edits.replace(node.field, original_node(model, node, entry));
   }
   for (const Json& entry : undo.at("added_initializers")) {
     edits.replace(baked_initializer(model, entry).field, "");

@@ -14,6 +14,7 @@
 #include "model/onnx_edit.hpp"
 #include "model/onnx_fold_site.hpp"
 #include "model/output_proof.hpp"
+#include "model/two_columns.hpp"
 #include "model/verify.hpp"
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
@@ -102,10 +103,12 @@ Verification prove(const ProvenModels& models, const ScoreHead& head, bool is_na
   };
   return naming(hidden, [&] {
     const std::string ran_by = run(shown_before.path(), head.comparable, old_scores);
+    if (head.one_column) write_both_columns(old_scores);
     const int class_axis =
         class_axis_of(old_scores, head, static_cast<std::int64_t>(offset.delta.size()));
     refuse_probabilities(old_scores, head, class_axis, options.surely_logits);
     run(shown_after.path(), head.comparable, new_scores);
+    if (head.one_column) write_both_columns(new_scores);
     Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
                                               class_axis, head.dtype, offset, options, ran_by);
     if (head.output_kind == OutputKind::kLabels) {

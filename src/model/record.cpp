@@ -14,7 +14,10 @@ constexpr int kDeepestRecord = 16;
 constexpr std::size_t kMostRecords = 100;
 
 BakeMode parse_mode(const std::string& text) {
-  return text == mode_name(BakeMode::kFold) ? BakeMode::kFold : BakeMode::kAdd;
+  for (const BakeMode mode : {BakeMode::kFold, BakeMode::kReweight}) {
+    if (text == mode_name(mode)) return mode;
+  }
+  return BakeMode::kAdd;
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ void add_head(Json& json, const ScoreHead& head) {
   json["layer"] = head.layer;
   json["tensor"] = text_or_null(head.bias);
   json["scores"] = head.scores;
+  json["scores_kind"] = kind_name(head.scores_kind);
   json["output_name"] = text_or_null(head.output);
   json["output_kind"] = kind_name(head.output_kind);
   json["also_changes"] = head.also;
@@ -117,6 +118,7 @@ Json head_json(const std::string& model, const ScoreHead& head) {
 std::string place_text(const ScoreHead& head) {
   if (head.mode == BakeMode::kAdd)
     return fmt::format("operations of its own behind {}", head.layer);
+  if (head.mode == BakeMode::kReweight) return fmt::format("a reweighting behind {}", head.layer);
   if (head.bias.empty()) return head.layer;
   return fmt::format("the bias '{}' of {}", head.bias, head.layer);
 }
@@ -144,7 +146,8 @@ std::string head_text(const std::string& model, const ScoreHead& head) {
   if (!head.output.empty()) {
     text += line("output", fmt::format("'{}', {}", head.output, kind_name(head.output_kind)));
   }
-  text += line("logits", fmt::format("'{}', {}", head.scores, dtype_name(head.dtype)));
+  text += line(kind_name(head.scores_kind).data(),
+               fmt::format("'{}', {}", head.scores, dtype_name(head.dtype)));
   text += line("bake", fmt::format("{}: {}", mode_name(head.mode), place_text(head)));
   if (!head.why_not_fold.empty()) text += line("", "no fold: " + head.why_not_fold);
   if (!head.also.empty())

@@ -13,7 +13,7 @@ class Family:
     maker: str
     opset: int
     classes: int
-    mode: str  # that `--mode auto` takes: fold or add; refused
+    mode: str  # that `--mode auto` takes: fold, add or reweight; refused
     kind: str = "logits"  # of the output
     output: str = "scores"
     axis: int = -1  # of the classes in the output
@@ -27,6 +27,8 @@ class Family:
     adds: bool = True  # an operation can be added behind the scores
     comparable: str = ""  # what labels are made of: probs; else logits
     hidden: str = ""  # value with the logits, where the output does not say it
+    logits: bool = True  # there are some; else the output holds all that is known
+    one_logit: bool = False  # of two classes
     format: str = "onnx"
 
     @property
@@ -37,6 +39,11 @@ class Family:
     def scales(self):
         """Each class can have a scale of its own: the logits are seen, with their constant."""
         return self.kind in ("logits", "labels") and not self.comparable
+
+    @property
+    def added(self):
+        """The mode that `--mode add` takes."""
+        return "add" if self.logits else "reweight"
 
     @property
     def refused(self):
@@ -111,7 +118,14 @@ FAMILIES = [
     Family("external-bias", ONNX, 17, 6, "fold"),
     Family("over-2gb", ONNX, 17, 6, "fold"),
     Family("sigmoid", ONNX, 17, 6, "refused", says=("Sigmoid",)),
-    Family("softmax-averaged", ONNX, 17, 6, "refused", says=("Softmax",)),
+    Family("sigmoid-of-one", ONNX, 17, 2, "fold", "probs", one_logit=True),
+    Family("sigmoid-of-one-flat", ONNX, 17, 2, "add", "probs", one_logit=True),
+    Family("sigmoid-pair", ONNX, 17, 2, "fold", "probs", one_logit=True, also=("label",)),
+    Family("softmax-averaged", ONNX, 17, 6, "reweight", "probs", logits=False),
+    Family("softmax-spelt-out", ONNX, 17, 6, "reweight", "probs", logits=False),
+    Family("softmax-transposed", ONNX, 17, 5, "reweight", "probs", logits=False, also=("label",)),
+    Family("trees-softmax", ONNX, 17, 5, "fold", "probs", logits=False, also=("label",)),
+    Family("trees-as-lightgbm", ONNX, 9, 5, "reweight", "probs", logits=False, also=("label",)),
     Family("softmax-clipped", ONNX, 17, 6, "refused", says=("Clip",)),
     Family("softmax-plus-constant", ONNX, 17, 6, "refused", says=("Softmax",)),
     Family("custom-operator", ONNX, 17, 6, "refused", says=("FancyHead", "com.example"), runs=False),
@@ -132,11 +146,47 @@ FAMILIES = [
     Family("sklearn-mlp-zipmap", SKLEARN, 17, 4, "fold", "probs", "output_probability",
            also=("output_label",)),
     Family("sklearn-mlp-names", SKLEARN, 17, 4, "fold", "probs", "probabilities", also=("label",)),
-    Family("sklearn-mlp-binary", SKLEARN, 17, 2, "refused", "probs", "probabilities",
-           says=("Concat",)),
-    Family("sklearn-forest", SKLEARN, 17, 4, "refused", "probs", "probabilities",
-           says=("TreeEnsembleClassifier",)),
+    Family("sklearn-mlp-binary", SKLEARN, 17, 2, "fold", "probs", "probabilities", also=("label",),
+           one_logit=True),
+    Family("sklearn-mlp-binary-zipmap", SKLEARN, 17, 2, "fold", "probs", "output_probability",
+           also=("output_label",), one_logit=True),
+    Family("sklearn-gradient-boosting-raw", SKLEARN, 17, 4, "refused", says=("TreeEnsembleClassifier",)),
 ]  # fmt: skip
+
+
+def without_logits(name, classes=4, mode="reweight", **more):
+    outputs = ("output_probability", "output_label") if "zipmap" in name else ("probabilities", "label")
+    return Family(f"sklearn-{name}", SKLEARN, 17, classes, mode, "probs", outputs[0],
+                  also=outputs[1:], logits=False, **more)  # fmt: skip
+
+
+FAMILIES += [
+    without_logits("forest"),
+    without_logits("forest-zipmap"),
+    without_logits("forest-names"),
+    without_logits("forest-names-zipmap"),
+    without_logits("forest-binary", 2),
+    without_logits("forest-binary-zipmap", 2),
+    without_logits("extra-trees"),
+    without_logits("tree"),
+    without_logits("tree-binary", 2),
+    without_logits("bagging"),
+    without_logits("gradient-boosting", mode="fold"),
+    without_logits("gradient-boosting-zipmap", mode="fold"),
+    without_logits("gradient-boosting-binary", 2),
+    without_logits("svc"),
+    without_logits("svc-names-zipmap"),
+    without_logits("svc-binary", 2),
+    without_logits("knn"),
+    without_logits("knn-names-zipmap"),
+    without_logits("gaussian-nb"),
+    without_logits("gaussian-nb-names-zipmap"),
+    without_logits("gaussian-nb-binary", 2),
+    without_logits("calibrated"),
+    without_logits("calibrated-zipmap"),
+    without_logits("calibrated-binary", 2),
+    without_logits("one-vs-rest"),
+]
 
 FAMILIES += [
     Family(f"safetensors-{name}", TORCH, 0, 10, "fold", output="", format="safetensors", **more)

@@ -450,6 +450,141 @@ def over_2gb(root):
     save_inputs(folder, {"index": index})
 
 
+# ---- probabilities that no logit stands behind, and single logits
+
+
+def one_column(name):
+    head = Head(name, 1)
+    return head, [weight(head), bias(head)]
+
+
+@family
+def sigmoid_of_one(root):
+    """p of the second class, [rows, 1]."""
+    _, values = one_column("one")
+    return model(
+        [gemm("head.weight", "head.bias", output="z"),
+         helper.make_node("Sigmoid", ["z"], ["scores"], "head/sigmoid")], values, classes=1,
+    )  # fmt: skip
+
+
+@family
+def sigmoid_of_one_flat(root):
+    """The same as [rows], of a head without a bias."""
+    _, values = one_column("flat")
+    nodes = [
+        helper.make_node("MatMul", ["hidden", "head.weight"], ["column"], "head/product"),
+        helper.make_node("Squeeze", ["column", "axis"], ["z"], "head/squeeze"),
+        helper.make_node("Sigmoid", ["z"], ["scores"], "head/sigmoid"),
+    ]
+    return model(nodes, [values[0], tensor("axis", [1], "int64")],
+                 outputs=[info("scores", TensorProto.FLOAT, "rows")])  # fmt: skip
+
+
+@family
+def sigmoid_pair(root):
+    """p of the first class before 1 - p, and the class."""
+    _, values = one_column("pair")
+    nodes = [
+        gemm("head.weight", "head.bias", output="minus"),
+        helper.make_node("Sigmoid", ["minus"], ["p"], "head/sigmoid"),
+        helper.make_node("Sub", ["one", "p"], ["q"]),
+        helper.make_node("Concat", ["q", "p"], ["scores"], axis=-1),
+        helper.make_node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0),
+    ]
+    outputs = [
+        info("scores", TensorProto.FLOAT, "rows", 2),
+        info("label", TensorProto.INT64, "rows"),
+    ]
+    return model(nodes, [*values, tensor("one", np.float32(1))], outputs=outputs)
+
+
+@family
+def softmax_spelt_out(root):
+    head = Head("spelt out")
+    nodes = [
+        gemm("head.weight", "head.bias", output="z"),
+        helper.make_node("ReduceMax", ["z"], ["largest"], axes=[-1]),
+        helper.make_node("Sub", ["z", "largest"], ["shifted"]),
+        helper.make_node("Exp", ["shifted"], ["e"]),
+        helper.make_node("ReduceSum", ["e", "axis"], ["sum"]),
+        helper.make_node("Div", ["e", "sum"], ["scores"], "head/div"),
+    ]
+    return model(nodes, [weight(head), bias(head), tensor("axis", [-1], "int64")])
+
+
+@family
+def softmax_transposed(root):
+    """Of the channels of a map, which come last afterwards; and the class of every position, by
+    the map itself."""
+    kernel = random("map", 5, 1, 1, 1)
+    nodes = [
+        helper.make_node("Reshape", ["hidden", "map"], ["image"]),
+        helper.make_node("Conv", ["image", "kernel", "shift"], ["z"], "head/conv"),
+        helper.make_node("Softmax", ["z"], ["p"], "head/softmax", axis=1),
+        helper.make_node("Transpose", ["p"], ["scores"], perm=[0, 2, 3, 1]),
+        helper.make_node("ArgMax", ["p"], ["label"], axis=1, keepdims=0),
+    ]
+    outputs = [
+        info("scores", TensorProto.FLOAT, "rows", 4, 8, 5),
+        info("label", TensorProto.INT64, "rows", 4, 8),
+    ]
+    values = [tensor("map", [-1, 1, 4, 8], "int64"), tensor("kernel", 2 * kernel),
+              tensor("shift", random("shift", 5))]  # fmt: skip
+    return model(nodes, values, outputs=outputs)
+
+
+def stumps(name, classes, trees, **attributes):
+    """One split a tree; tree i adds to the score of class i % classes."""
+    rng = np.random.default_rng(sum(name.encode()))
+    ids = np.arange(trees)
+    return helper.make_node(
+        "TreeEnsembleClassifier", ["x"], ["trees.label", "trees.scores"], name,
+        domain="ai.onnx.ml", post_transform="SOFTMAX",
+        classlabels_int64s=list(range(10, 10 + classes)),
+        nodes_treeids=ids.repeat(3).tolist(), nodes_nodeids=[0, 1, 2] * trees,
+        nodes_featureids=[f for i in rng.integers(0, FEATURES, trees).tolist() for f in (i, 0, 0)],
+        nodes_values=[v for x in rng.normal(0, 1, trees).tolist() for v in (x, 0.0, 0.0)],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"] * trees,
+        nodes_truenodeids=[1, 0, 0] * trees, nodes_falsenodeids=[2, 0, 0] * trees,
+        class_treeids=ids.repeat(2).tolist(), class_nodeids=[1, 2] * trees,
+        class_ids=(ids % classes).repeat(2).tolist(),
+        class_weights=rng.normal(0, 0.2, 2 * trees).tolist(), **attributes,
+    )  # fmt: skip
+
+
+def trees_model(nodes, values, opset, ml):
+    graph = helper.make_graph(
+        nodes, "trees", [info("x", TensorProto.FLOAT, "rows", FEATURES)],
+        [info("label", TensorProto.INT64, "rows"), info("scores", TensorProto.FLOAT, "rows", 5)],
+        values,
+    )  # fmt: skip
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", ml)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+@family
+def trees_softmax(root):
+    """As XGBoost is exported: with base values."""
+    nodes = [
+        stumps("boosted", 5, 30, base_values=[0.5] * 5),
+        helper.make_node("Identity", ["trees.label"], ["label"]),
+        helper.make_node("Identity", ["trees.scores"], ["scores"]),
+    ]
+    return trees_model(nodes, [], 17, 3)
+
+
+@family
+def trees_as_lightgbm(root):
+    """As LightGBM is exported: without base values, behind a multiplication by 1."""
+    nodes = [
+        stumps("boosted", 5, 30),
+        helper.make_node("Cast", ["trees.label"], ["label"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["trees.scores", "one"], ["scores"]),
+    ]
+    return trees_model(nodes, [tensor("one", np.float32(1))], 9, 1)
+
+
 # ---- heads that are refused
 
 

@@ -41,6 +41,10 @@ TEST(EditedFile, InsertsAtOnePlaceInTheOrderGiven) {
   EXPECT_EQ(edited("ab", {{1, 1, "1"}, {1, 1, "2"}, {1, 2, "3"}}), "a123");
 }
 
+TEST(EditedFile, InsertsBeforeWhatTakesThePlaceOfAPart) {
+  EXPECT_EQ(edited("abcdef", {{2, 4, "X"}, {2, 2, "1"}, {2, 2, "2"}}), "ab12Xef");
+}
+
 TEST(EditedFile, CopiesWhatLiesBetweenEditsThatAreFarApart) {
   std::string bytes(std::size_t{3} << 20, 'x');
   for (std::size_t i = 0; i < bytes.size(); i += 1000) bytes[i] = static_cast<char>('a' + i % 26);

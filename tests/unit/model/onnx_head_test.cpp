@@ -87,7 +87,17 @@ TEST(FindOnnxHead, RefusesArithmeticOnProbabilities) {
   EXPECT_THAT(refusal(parts), HasSubstr("computes with the probabilities of the Softmax 's'"));
 }
 
-TEST(FindOnnxHead, RefusesASoftmaxSpeltOut) {
+TEST(FindOnnxHead, TakesASoftmaxSpeltOutForProbabilities) {
+  Parts parts = ending_in(make_node({"z"}, "e", "", "Exp"));
+  parts.nodes.push_back(make_node({"e"}, "sum", "", "ReduceSum", integers_attribute("axes", {1})));
+  parts.nodes.push_back(make_node({"e", "sum"}, "scores", "norm", "Div"));
+  const OnnxHead head = head_of(parts);
+  EXPECT_TRUE(head.reweights);
+  EXPECT_EQ(head.logits, "scores");
+  EXPECT_EQ(head.output_kind, OutputKind::kProbs);
+}
+
+TEST(FindOnnxHead, RefusesADivisionByASumOverAllAxes) {
   Parts parts = ending_in(make_node({"z"}, "e", "", "Exp"));
   parts.nodes.push_back(make_node({"e"}, "sum", "", "ReduceSum"));
   parts.nodes.push_back(make_node({"e", "sum"}, "scores", "norm", "Div"));

@@ -83,11 +83,18 @@ TEST(LoadOnnx, AcceptsNodesThatAreNotSorted) {
 
 TEST(LoadOnnx, RefusesAValueMadeTwiceAndAnInitializerGivenTwice) {
   Parts twice = gemm_parts();
-  twice.nodes.push_back(twice.nodes.front());
+  twice.nodes.push_back(make_node({"x", "b", "W"}, "scores", "fc", "Gemm"));
   EXPECT_THAT(refusal(twice), HasSubstr("two nodes"));
   Parts tensors = gemm_parts();
   tensors.initializers.push_back(tensors.initializers.front());
   EXPECT_THAT(refusal(tensors), HasSubstr("two initializers named 'W'"));
+}
+
+TEST(LoadOnnx, AcceptsANodeThatComesTwiceByteByByte) {
+  Parts twice = gemm_parts();
+  twice.nodes.push_back(twice.nodes.front());
+  const ModelFile file(twice);
+  EXPECT_THAT(load_onnx(file.path()).written_twice, testing::ElementsAre("scores"));
 }
 
 TEST(LoadOnnx, RefusesNoGraphAndTwoGraphs) {

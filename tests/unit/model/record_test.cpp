@@ -53,10 +53,12 @@ TEST(BakeRecords, ReadBackWhatWasWritten) {
   EXPECT_EQ(read[1].record.method, "match");
 }
 
-TEST(BakeRecords, KeepTheModeAdd) {
-  StoredRecord added = sample();
-  added.record.mode = BakeMode::kAdd;
-  EXPECT_EQ(parse_records(write_records({added}), "m").front().record.mode, BakeMode::kAdd);
+TEST(BakeRecords, KeepTheModesAddAndReweight) {
+  for (const BakeMode mode : {BakeMode::kAdd, BakeMode::kReweight}) {
+    StoredRecord added = sample();
+    added.record.mode = mode;
+    EXPECT_EQ(parse_records(write_records({added}), "m").front().record.mode, mode);
+  }
 }
 
 TEST(BakeRecords, AreOneLineOfAscii) {

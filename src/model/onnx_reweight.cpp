@@ -1,0 +1,149 @@
+#include "model/onnx_reweight.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "model/onnx_labels.hpp"
+
+namespace p2p::model {
+namespace {
+
+constexpr std::int64_t kSumAxesAreAnInput = 13;  // operator sets
+constexpr std::int64_t kMaxAxesAreAnInput = 18;
+
+// Added to sums, it turns 0 / 0 into 0 and rounds away beside any other.
+double least_positive(DType dtype) {
+  if (dtype == DType::kF16) return 0x1p-24;
+  return dtype == DType::kF64 ? std::numeric_limits<double>::min()
+                              : double{std::numeric_limits<float>::min()};
+}
+
+// A chain of new nodes behind the one that made the probabilities.
+class Chain {
+ public:
+  Chain(Change& change, std::string value, DType dtype, std::int64_t at, std::string last)
+      : change_(change), value_(std::move(value)), last_(std::move(last)), dtype_(dtype), at_(at) {}
+
+  [[nodiscard]] const std::string& value() const { return value_; }
+
+  std::string constant(const std::string& name, const std::vector<double>& numbers) {
+    const std::string unused = unused_name(change_.model, "prior2posterior/" + name);
+    change_.add_constant(at_, unused, dtype_, {static_cast<std::int64_t>(numbers.size())},
+                         stored(numbers, dtype_));
+    return unused;
+  }
+
+  // value = op(value, with), under a name of its own or the one of the probabilities.
+  void apply(const std::string& op, const std::string& with, const std::string& name,
+             bool is_last = false) {
+    const std::string node_name = unused_name(change_.model, "prior2posterior/" + name);
+    const std::string output = is_last ? last_ : node_name;
+    change_.add_node(at_, make_node({value_, with}, output, node_name, op), output);
+    value_ = output;
+  }
+
+  // A column with `op` of every row of the value, never 0.
+  std::string of_rows(const std::string& op, const std::string& name, std::int64_t axis) {
+    const std::int64_t since = op == "ReduceSum" ? kSumAxesAreAnInput : kMaxAxesAreAnInput;
+    std::vector<std::string> inputs{value_};
+    std::string axes;
+    if (change_.model.opset >= since) {
+      const std::string constant = unused_name(change_.model, "prior2posterior/" + name + "_axes");
+      change_.add_constant_node(at_, constant, make_integers(constant, {axis}));
+      inputs.push_back(constant);
+    } else {
+      axes = integers_attribute("axes", {axis});
+    }
+    const std::string column = unused_name(change_.model, "prior2posterior/" + name);
+    change_.add_node(at_, make_node(inputs, column, column, op, axes), column);
+    const std::string sum = unused_name(change_.model, "prior2posterior/" + name + "_not_0");
+    change_.add_node(
+        at_,
+        make_node({column, constant(name + "_least", {least_positive(dtype_)})}, sum, sum, "Add"),
+        sum);
+    return sum;
+  }
+
+ private:
+  Change& change_;
+  std::string value_;
+  std::string last_;
+  DType dtype_;
+  std::int64_t at_;
+};
+
+std::vector<double> weights(const std::vector<double>& delta) {
+  const double most = *std::ranges::max_element(delta);
+  std::vector<double> found;
+  for (const double d : delta) found.push_back(std::exp(d - most));
+  return found;
+}
+
+// 1/T, or one of each class.
+std::vector<double> exponents(const LogOffset& offset) {
+  std::vector<double> found;
+  const std::size_t count = has_one_factor(offset) ? 1 : offset.delta.size();
+  for (std::size_t c = 0; c < count; ++c) {
+    found.push_back(factor(offset, static_cast<std::int64_t>(c)));
+  }
+  return found;
+}
+
+using Renames = std::map<std::size_t, std::vector<std::pair<std::string, std::string>>>;
+
+// Gives outputs of nodes other names.
+void rename(Change& change, const Renames& renames) {
+  const OnnxModel& model = change.model;
+  for (const auto& [i, names] : renames) {
+    const OnnxNode& node = model.nodes[i];
+    std::string first = node.outputs.front();
+    for (const auto& [from, to] : names) {
+      if (first == from) first = to;
+    }
+    const std::string message =
+        changed_node(model, node, [&](const Field& field, std::string& bytes) {
+          if (field.number != 2) return;
+          for (const auto& [from, to] : names) {
+            if (model.wire->read_name(field) == from) bytes = bytes_field(2, to);
+          }
+        });
+    change.set_node(node, message, first);
+  }
+}
+
+}  // namespace
+
+void reweight(Change& change, const std::string& probabilities, DType dtype,
+              const LogOffset& offset) {
+  const OnnxModel& model = change.model;
+  const bool shifts =
+      std::ranges::any_of(offset.delta, [&](double d) { return d != offset.delta.front(); });
+  if (!shifts && only_shifts(offset)) return;
+  const std::size_t maker = model.producer.at(probabilities);
+  const std::string before = unused_name(model, probabilities + "_uncorrected");
+  Renames renames{{maker, {{probabilities, before}}}};
+  const std::vector<LabelOutput> labels = labels_beside(model, probabilities);
+  for (const LabelOutput& label : labels) {
+    renames[label.maker()].emplace_back(label.name,
+                                        unused_name(model, label.name + "_uncorrected"));
+  }
+  rename(change, renames);
+
+  const std::int64_t axis = last_axis(model, probabilities);
+  Chain chain(change, before, dtype, model.nodes[maker].field.end, probabilities);
+  if (!only_shifts(offset)) {
+    if (has_one_factor(offset)) {  // relative to the largest, so that no power of a row vanishes
+      chain.apply("Div", chain.of_rows("ReduceMax", "largest", axis), "relative");
+    }
+    chain.apply("Pow", chain.constant("exponent", exponents(offset)), "power");
+  }
+  chain.apply("Mul", chain.constant("weights", weights(offset.delta)), "weighted");
+  chain.apply("Div", chain.of_rows("ReduceSum", "sum", axis), "reweighted", true);
+  for (const LabelOutput& label : labels) decide_by(change, label, probabilities);
+}
+
+}  // namespace p2p::model
