@@ -9,7 +9,16 @@ import test_torchscript
 from conftest import Priors, Workplace
 from families import FAMILIES
 from harness import attempt
-from running import batches, before, classes_last, difference, expected, inputs_of, session
+from running import (
+    batches,
+    before,
+    both_classes,
+    classes_last,
+    difference,
+    expected,
+    inputs_of,
+    session,
+)
 
 HEADER = ["family", "made by", "mode", "difference", "decisions", "fold", "add"]
 
@@ -49,6 +58,8 @@ def compared(family, place):
         old, new = (classes_last(family, run[family.output])
                     for run in (before(family), place.outputs()))  # fmt: skip
         wanted = expected(family, correction)
+        if family.one_logit and new.shape[-1:] != (2,):
+            old, new, wanted = (both_classes(p) for p in (old, new, wanted))
     if new.ndim == 1:  # labels
         return None, np.sum(old != new), np.sum(new != wanted)
     classes = [values.argmax(axis=-1) for values in (old, new, wanted)]

@@ -183,16 +183,15 @@ def difference(found, wanted, size=0):
     return float(np.where(found == wanted, 0, gap).max())
 
 
+def both_classes(p):
+    """[1 - p, p] of the second class's p, a column or not."""
+    return np.stack([1 - p.ravel(), p.ravel()], axis=1)
+
+
 def decisions(values, family):
     if family.one_logit and values.shape[-1] != 2:
-        return (values.ravel() > 0.5).astype(int)
+        values = both_classes(values)
     return values if family.kind == "labels" else values.argmax(axis=-1)
-
-
-def named_classes(family):
-    """What the model calls its classes."""
-    return np.array(["bird", "cat", "dog", "fish"]) if "names" in family.name else np.arange(
-        family.classes)
 
 
 def check_scores(family, found, correction, tolerance=None):

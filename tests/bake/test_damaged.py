@@ -15,7 +15,7 @@ from running import load
 
 MEMORY = 1 << 30  # bytes of address space that a small file may take
 SMALL = ["gemm-alpha-beta", "gemm-constant-node", "bias-in-subgraph", "external-bias",
-         "sklearn-logistic"]  # fmt: skip
+         "sklearn-logistic", "trees-as-lightgbm", "sklearn-gaussian-nb"]  # fmt: skip
 
 
 def limited():

@@ -184,7 +184,8 @@ def test_class_names_that_agree_are_baked(workplace, priors):
 
 @pytest.mark.parametrize("name, known", [("metadata", CLASSES),
                                          ("sklearn-logistic-names", ["bird", "cat", "dog", "fish"]),
-                                         ("sklearn-mlp-names", ["bird", "cat", "dog", "fish"])])  # fmt: skip
+                                         ("sklearn-mlp-names", ["bird", "cat", "dog", "fish"]),
+                                         ("sklearn-forest-names", ["bird", "cat", "dog", "fish"])])  # fmt: skip
 def test_class_names_in_another_order_are_refused(workplace, priors, name, known):
     place = workplace(family(name))
     place.bake(prior=priors.make(len(known), names=known))
