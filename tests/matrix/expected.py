@@ -245,7 +245,7 @@ def judged(case, prior, target, method, against=None):
     """By objective of docs/choosing.md: value, gain over another candidate, its standard error."""
     labels = case.holdout.labels
     t = target.t if target else target_of(case, prior)
-    used = t[labels] > 0
+    used = prior.kept[labels] & (t[labels] > 0)
     labels = labels[used]
     rows = np.bincount(labels, minlength=case.n_classes)
     costs = [

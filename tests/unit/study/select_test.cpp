@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "p2p/estimate.hpp"
@@ -123,6 +124,16 @@ TEST(Select, JudgesEachCandidateOnRowsThatItWasNotFittedOn) {
       EXPECT_NEAR(found[i], expected[i], 1e-7) << candidate.name << ' ' << i;
     }
   }
+}
+
+TEST(Select, MeasuresHeldOutRowsOfALogitAdjustedModelThatNeverSawAClass) {
+  Setting setting;
+  setting.prior.settings.counts[9] = 0;
+  setting.prior.settings.training_offset[9] = -std::numeric_limits<double>::infinity();
+  const Selection selection = select_correction(setting.prior, {}, setting.labelled());
+  const auto found = std::ranges::find(selection.candidates, "p2p (held-out)", &Candidate::name);
+  ASSERT_NE(found, selection.candidates.end());
+  EXPECT_TRUE(std::isfinite(found->judged[0].value)) << found->excluded;
 }
 
 TEST(Select, TakesTheSimplestWithinOneStandardError) {
