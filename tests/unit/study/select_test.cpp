@@ -126,6 +126,14 @@ TEST(Select, JudgesEachCandidateOnRowsThatItWasNotFittedOn) {
   }
 }
 
+TEST(Select, NeedsNoRowsForATargetThatStrengthZeroDoesNotLookAt) {
+  const Setting setting;
+  SelectOptions options;
+  options.correction.strength = 0;
+  options.correction.estimated_target = Method::kEm;
+  EXPECT_TRUE(select_correction(setting.prior, options, {}).correction.offset.is_identity());
+}
+
 TEST(Select, MeasuresHeldOutRowsOfALogitAdjustedModelThatNeverSawAClass) {
   Setting setting;
   setting.prior.settings.counts[9] = 0;
