@@ -18,7 +18,7 @@ def check(face, seeds):
         wrong += differences
     print(f"{number} cases of seeds {seeds}")
     assert not wrong, f"{len(wrong)} cases differ\n" + "\n".join(wrong)
-    assert compared > 0.4 * number  # most combinations have numbers to compare
+    assert compared > 0.7 * number  # the rest is refused, rightly
 
 
 @pytest.mark.filterwarnings("ignore")
