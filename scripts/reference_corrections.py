@@ -176,30 +176,53 @@ CANDIDATES = (
 )
 
 
-def choice():
-    """Setting of tests/unit/study/select_test.cpp: each candidate by NLL, and the chosen one."""
-    tail, uniform = long_tail(10, 100), np.full(10, 0.1)
-    train, _ = synthetic(20000, tail, tail, seed=1)
-    prior = oracle.Prior(train, counts=np.round(20000 * tail))
+def setting(rows, rows_prior, b, target):
+    """Setting of tests/unit/study/select_test.cpp: the prior and the held-out rows."""
+    tail = long_tail(10, 100)
+    train, _ = synthetic(20000, tail, tail, b, seed=1)
+    prior = oracle.Prior(train, counts=np.round(20000 * tail), b=b)
     prior.iterated = False
-    case = types.SimpleNamespace(
+    return prior, types.SimpleNamespace(
         n_classes=10,
-        options={"target": "uniform", "strength": 1.0, "evidence": "holdout"},
+        options={"target": "given", "strength": 1.0, "evidence": "holdout"},
+        given=target,
         exclude=[],
-        holdout=expected.SomeRows(*synthetic(3000, uniform, tail, seed=2)),
+        holdout=expected.SomeRows(*synthetic(rows, rows_prior, tail, b, seed=2)),
     )
+
+
+def judged(prior, case):
+    """NLL of each candidate, its gain and the error of that, the gap to the best and its error."""
     found = {name: expected.judged(case, prior, None, name, "none")["nll"] for name in CANDIDATES}
     best = min(found, key=lambda name: found[name][0])
-    chosen = None
-    for place, (name, values) in enumerate(found.items()):
+    for name, values in found.items():
         _, ahead, error = expected.judged(case, prior, None, name, best)["nll"]
-        yield (
-            f"choice {name}: nll, gain, gain_stderr, behind, behind_stderr",
-            [*values, -ahead, error],
-        )
-        if chosen is None and -ahead <= error:
-            chosen = place
-    yield "choice: place of the chosen", [chosen]
+        yield name, [*values, -ahead, error]
+
+
+def simplest(candidates):
+    """Place of the first that is within a standard error of the best."""
+    return next(i for i, values in enumerate(candidates) if values[3] <= values[4])
+
+
+def choice():
+    found = dict(judged(*setting(3000, np.full(10, 0.1), np.zeros(10), np.full(10, 0.1))))
+    for name, values in found.items():
+        yield f"choice {name}: nll, gain, gain_stderr, behind, behind_stderr", values
+    yield "choice: place of the chosen", [simplest(found.values())]
+
+    tail = long_tail(10, 100)
+    prior, case = setting(6000, tail, np.log(tail), tail)
+    found = dict(judged(prior, case))
+    chosen = CANDIDATES[simplest(found.values())]
+    yield "choice towards pi: place of the chosen", [CANDIDATES.index(chosen)]
+    yield "choice towards pi: nll of the chosen", found[chosen][:1]
+    labels, few = case.holdout.labels, np.arange(7, 10)
+    recall = []
+    for name in ("none", chosen):
+        right = expected.judged_scores(case, prior, None, name).argmax(axis=1) == labels
+        recall.append(tail[few] @ [right[labels == c].mean() for c in few] / tail[few].sum())
+    yield "choice towards pi: recall of the few, none and the chosen", recall
 
 
 def main():

@@ -98,6 +98,10 @@ inline const std::vector<double>& reference(const std::string& what) {
       {"choice vector-scaling: nll, gain, gain_stderr, behind, behind_stderr",
        {0.944065146913, 0.507507910767, 0.0130987343223, 0.00322230605836, 0.00128148021555}},
       {"choice: place of the chosen", {2}},
+      {"choice towards pi: place of the chosen", {1}},
+      {"choice towards pi: nll of the chosen", {0.646881566784}},
+      {"choice towards pi: recall of the few, none and the chosen",
+       {0.702068429521, 0.304147735798}},
   };
   return numbers.at(what);
 }
