@@ -357,7 +357,12 @@ def norms(a, c, delta, more):
         h += delta * (np.eye(len(x)) - np.outer(x, x) / norm**2) / norm
         return g + delta * x / norm, h
 
-    return newton(value, gradient_hessian, 0.9 * np.linalg.lstsq(a, -c, rcond=None)[0])
+    # Where the gradient is 0, x is a ridge solution.
+    ridges = [
+        np.linalg.solve(a.T @ a + ridge * np.eye(a.shape[1]), -a.T @ c)
+        for ridge in np.logspace(-12, 4, 200)
+    ]
+    return newton(value, gradient_hessian, min(ridges, key=value))
 
 
 def class_losses(z, labels, n_classes):
