@@ -30,7 +30,9 @@ Selection select_correction(const ClassPrior& prior, const SelectOptions& option
   if (!options.choose_strength && options.correction.strength == 0) {
     Selection identity;
     identity.sentence = "leave it alone: --strength 0 is the identity, whatever the method";
-    return study::left_alone(std::move(identity), prior, options, evidence);
+    SelectOptions without_target = options;
+    without_target.correction.estimated_target.reset();
+    return study::left_alone(std::move(identity), prior, without_target, evidence);
   }
   if (evidence.holdout.scores != nullptr && evidence.holdout.labels != nullptr) {
     Selection selection = study::select_labelled(prior, options, evidence);
