@@ -60,10 +60,13 @@ void run(Options& options) {
   check(options);
   const ClassPrior prior = load_prior(options.prior);
   options.bake.mode = kModes.at(options.mode);
+  options.bake.class_axis = options.reading.class_axis;
   options.bake.classes = class_names(options, prior);
-  static_cast<void>(find_scores(options.model, prior.n_classes(), options.bake));
+  const ScoreHead head = find_scores(options.model, prior.n_classes(), options.bake);
+  const bool reweights = head.scores_kind == OutputKind::kProbs;
   const ChosenCorrection found =
       find_correction(options.correction, options.evidence, options.reading, prior,
+                      reweights ? ScoreKind::kProbs : ScoreKind::kLogits,
                       {"'" + options.prior + "'", prior.settings.classes}, options.words);
   BakeRecord record;
   record.method = found.method;
@@ -72,13 +75,20 @@ void run(Options& options) {
   record.prior_sha256 = file_sha256(options.prior);
   std::optional<VerifyOptions> verify;
   if (!options.verify.empty()) {
-    verify = VerifyOptions{options.verify, options.tolerance, options.words.threads};
+    verify = VerifyOptions{options.verify, options.tolerance, options.words.threads,
+                           options.reading.input == "logits"};
   }
   const BakeResult result =
       bake(options.model, found.correction.offset, record, options.bake, options.out, verify);
 
   const bool failed = result.verification && !result.verification->passed();
   say_found(found, prior, options.words);
+  if (!options.bake.add_bias.empty()) {
+    warn(
+        fmt::format("the tensor '{}' is new: the program that loads the weights must give the "
+                    "layer a bias too, or it leaves the correction out",
+                    options.bake.add_bias));
+  }
   const std::string kinds = other_kind(result.head, prior.settings.input_kind);
   if (!kinds.empty()) note(options.words, kinds);
   if (!result.head.also.empty()) {
@@ -138,8 +148,9 @@ void add_bake(CLI::App& app) {
                    "safetensors: the bias of the last layer; TorchScript: the layer; ONNX: a value "
                    "inside the graph that holds the logits")
       ->type_name("NAME");
-  verb->add_option("--add-bias", options->bake.add_bias,
-                   "safetensors: create this bias for a layer without one")
+  verb->add_option(
+          "--add-bias", options->bake.add_bias,
+          "safetensors: create this bias for a layer without one, which the loader must know")
       ->type_name("NAME");
   verb->add_flag("--again", options->bake.again, "on top of what is baked in already");
   verb->add_option(

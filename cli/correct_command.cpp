@@ -87,8 +87,9 @@ void run(Options options) {
   }
   if (folder && looks_at_holdout(options.correction, prior))
     take_holdout(*folder, options.evidence);
-  const ChosenCorrection found = find_correction(options.correction, options.evidence,
-                                                 options.scores, prior, known, options.words);
+  const ChosenCorrection found =
+      find_correction(options.correction, options.evidence, options.scores, prior, scores.kind,
+                      known, options.words);
   const Correction& correction = found.correction;
   const LogOffset& offset = correction.offset;
 

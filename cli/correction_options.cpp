@@ -179,8 +179,9 @@ CorrectionOptions method_options(const CorrectionArguments& arguments, const Cla
 namespace {
 
 ChosenCorrection choose(const CorrectionArguments& arguments, const ClassPrior& prior,
-                        const Evidence& evidence) {
+                        ScoreKind applied_to, const Evidence& evidence) {
   SelectOptions select;
+  select.applied_to = applied_to;
   select.correction = method_options(arguments, prior);
   select.choose_method = arguments.method == "auto";
   const std::optional<double> strength = parse_strength(arguments.strength);
@@ -206,13 +207,13 @@ ChosenCorrection choose(const CorrectionArguments& arguments, const ClassPrior& 
 
 ChosenCorrection find_correction(const CorrectionArguments& arguments,
                                  const EvidenceArguments& evidence, const ScoreOptions& like,
-                                 const ClassPrior& prior, const NamedClasses& known,
-                                 const OutputOptions& words) {
+                                 const ClassPrior& prior, ScoreKind applied_to,
+                                 const NamedClasses& known, const OutputOptions& words) {
   OpenedEvidence opened(evidence, like, known, words.threads);
   Progress progress(fmt::format("{}, at most {} rounds", arguments.method, arguments.max_rounds), 0,
                     !words.quiet);
   opened.evidence().rows_done = progress.rows_done();
-  ChosenCorrection found = choose(arguments, prior, opened.evidence());
+  ChosenCorrection found = choose(arguments, prior, applied_to, opened.evidence());
   if (like.ignore_index && evidence.holdout_labels.empty()) {
     found.correction.warnings.emplace_back(
         "--ignore-index is a value of labels, and there are none (--holdout-labels)");

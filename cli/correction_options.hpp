@@ -66,12 +66,12 @@ struct ChosenCorrection {
   std::optional<Selection> selection;
 };
 
-/// What the options ask for, with a progress line. `like` says how the scores of the evidence are
-/// to be understood; class names must agree with `known`.
+/// What the options ask for, for scores of the kind `applied_to`, with a progress line. `like` says
+/// how the scores of the evidence are to be understood; class names must agree with `known`.
 ChosenCorrection find_correction(const CorrectionArguments& arguments,
                                  const EvidenceArguments& evidence, const ScoreOptions& like,
-                                 const ClassPrior& prior, const NamedClasses& known,
-                                 const OutputOptions& words);
+                                 const ClassPrior& prior, ScoreKind applied_to,
+                                 const NamedClasses& known, const OutputOptions& words);
 
 /// What people should know of a correction that was found: warnings, and why it was chosen.
 void say_found(const ChosenCorrection& found, const ClassPrior& prior, const OutputOptions& words);

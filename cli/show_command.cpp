@@ -52,6 +52,7 @@ void add_show(CLI::App& app) {
   verb->add_option("--output-name", options->bake.output_name, "as for p2p bake")
       ->type_name("NAME");
   verb->add_option("--tensor", options->bake.tensor, "as for p2p bake")->type_name("NAME");
+  verb->add_option("--class-axis", options->bake.class_axis, "as for p2p bake")->type_name("A");
   add_output_options(*verb, options->words);
   verb->footer(
       fmt::format("Examples:\n"

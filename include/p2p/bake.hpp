@@ -40,8 +40,11 @@ constexpr std::string_view mode_name(BakeMode mode) {
 struct BakeOptions {
   BakeMode mode = BakeMode::kAuto;
   std::string output_name;  ///< ONNX: the output with the class scores; empty: the only one
-  std::string tensor;    ///< safetensors: the bias; ONNX: a value inside the graph that holds the
-                         ///< logits, where they cannot be found; empty: found
+  std::string tensor;  ///< safetensors: the bias; ONNX: a value inside the graph that holds the
+                       ///< logits, where they cannot be found; empty: found
+  /// Axis of the classes in the scores, where they have three or more and the model does not say
+  /// it; negative: from the end.
+  std::optional<int> class_axis;
   std::string add_bias;  ///< safetensors: name of a bias to create, for a head that has none
   bool again = false;    ///< on top of a correction that is in the model already
   std::vector<std::string> classes;  ///< names of the prior, which must agree with the model's; or
@@ -88,6 +91,8 @@ struct ScoreHead {
   /// labels or maps.
   std::string comparable;
   OutputKind comparable_kind = OutputKind::kLogits;  ///< what that holds; never labels
+  /// Axis of the classes in those; negative: from the end. Empty: as the arrays that come out say.
+  std::optional<int> class_axis;
 };
 
 /// A comparison of the new model with `correct` applied to the old one, by a real inference engine.
@@ -99,6 +104,9 @@ struct Verification {
   double tolerance = 0;                  ///< it may not exceed
   std::int64_t differing_decisions = 0;  ///< rows whose class is not that of the corrected scores
   std::int64_t changed_decisions = 0;    ///< rows whose class the correction changed
+  /// Outputs that a value named by BakeOptions::tensor changes and that hold no scores of the
+  /// classes, so that they were not compared.
+  std::vector<std::string> not_compared;
   [[nodiscard]] bool passed() const {
     return max_difference <= tolerance && differing_decisions == 0;
   }
@@ -112,11 +120,14 @@ struct BakeResult {
 };
 
 struct VerifyOptions {
-  std::string inputs;  ///< .npy, or .npz with one array for each input of the model; rows first
+  /// .npy, or .npz with one array for each input of the model; rows first, where it has rows.
+  std::string inputs;
   /// Bound on |new - corrected old|, relative for values beyond 1. Default: kVerifyTolerance for
   /// float32 and float64, 4 units in the last place for float16 and bfloat16.
   std::optional<double> tolerance;
   int threads = 1;
+  /// What was taken for logits is logits, even where its numbers look like log-probabilities.
+  bool surely_logits = false;
 };
 
 /// Two float32 runs of a network differ by this much when only the last sums are rounded otherwise.

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "p2p/row_sink.hpp"
@@ -20,8 +21,17 @@ struct LogOffset {
   std::optional<double> second_temperature = {};
   std::vector<std::int64_t> capped =
       {};  ///< floored classes whose delta was cut to the largest unfloored one
+  /// Kind of the scores that `scale` was learned from; empty: not known, or no scales. Logits
+  /// differ from log-probabilities by a constant of the row, which unequal scales turn into one of
+  /// each class.
+  std::optional<ScoreKind> scale_kind = {};
   [[nodiscard]] bool is_identity() const;
+  /// Whether the offset means for scores of `kind` what it was learned for.
+  [[nodiscard]] bool fits(ScoreKind kind) const;
 };
+
+/// Error{kBadData} where the offset does not fit scores of `kind`; `where` holds them ("'a.npy'").
+void require_fit(const LogOffset& offset, ScoreKind kind, const std::string& where);
 
 enum class OutputKind : std::uint8_t { kLogits, kProbs, kLogProbs, kLabels };
 
@@ -41,8 +51,9 @@ struct ApplyOptions {
 /// constant of the row where an input holds probabilities), softmax(z'), log softmax(z') or argmax.
 /// -inf in either score is -inf in z'. Identity offsets leave elements as they are when input and
 /// output kind agree. Does not commit the sink. One pass, O(N C); memory O(C * threads).
-/// Error{kUsage}: no second scores where the offset wants them. Error{kBadData}: a bad row, second
-/// scores of other rows or classes, a row whose largest logit the output type cannot hold.
+/// Error{kUsage}: no second scores where the offset wants them. Error{kBadData}: scales that were
+/// learned from scores of another kind; a bad row, second scores of other rows or classes, a row
+/// whose largest logit the output type cannot hold.
 void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& options, RowSink& sink);
 
 }  // namespace p2p

@@ -80,7 +80,8 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
 PriorSettings prior_settings(const EstimateOptions& options, std::int64_t classes);
 
 /// Sentences for people about an estimate: classes without images or rows, raised to the floor, not
-/// matched; rows that may not follow the training distribution.
-std::vector<std::string> prior_warnings(const ClassPrior& prior);
+/// matched; rows that may not follow the training distribution, or that the model memorised
+/// (`zeros`: share of rows with a posterior of exactly 0).
+std::vector<std::string> prior_warnings(const ClassPrior& prior, double zeros);
 
 }  // namespace p2p

@@ -64,6 +64,7 @@ class PriorAccumulator {
   std::optional<bool> labelled_;
   std::int64_t seen_ = 0;
   std::int64_t ignored_ = 0;
+  double zeros_ = 0;  // share of the first batch's rows with a posterior of exactly 0
   PosteriorSum sums_;
   PosteriorSum before_;  // what an update that fails goes back to
 };

@@ -31,6 +31,9 @@ struct SelectOptions {
                                  ///< they are not chosen
   bool choose_method = true;
   bool choose_strength = false;  ///< among kStrengths
+  /// Kind of the scores that will be corrected, kAuto: that of the held-out rows. A method whose
+  /// scales would not fit them is no candidate.
+  ScoreKind applied_to = ScoreKind::kAuto;
   int folds = 5;
   Objective objective = Objective::kNll;
   double group_loss = 0.05;  ///< no recall of many, medium or few may fall by more, against none

@@ -117,8 +117,9 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method, const 
                       double tau, double eps, const std::string& match_to,
                       const std::string& confusion, int max_rounds, bool allow_unconverged,
                       const std::string& scoring, int folds, double max_group_loss,
-                      const EvidenceArrays& arrays) {
+                      const std::string& applied_to, const EvidenceArrays& arrays) {
   SelectOptions select;
+  select.applied_to = parse_kind(applied_to, "applied_to");
   CorrectionOptions& options = select.correction;
   options = method_options(prior, target, shares, tau, eps, match_to, confusion, max_rounds,
                            allow_unconverged);
@@ -200,31 +201,48 @@ void apply(const Scores& scores, const OutArray& out, int class_axis,
 }
 
 using SavedRound = std::pair<double, std::optional<double>>;
-using Saved = std::tuple<std::vector<double>, double, std::vector<double>, std::optional<double>,
-                         std::vector<std::int64_t>, std::vector<double>, std::vector<double>,
-                         std::vector<SavedRound>, bool, std::vector<std::string>, std::string,
-                         double, std::string, std::vector<std::string>, std::string>;
+using Saved =
+    std::tuple<std::vector<double>, double, std::vector<double>, std::string, std::optional<double>,
+               std::vector<std::int64_t>, std::vector<double>, std::vector<double>,
+               std::vector<SavedRound>, bool, std::vector<std::string>, std::string, double,
+               std::string, std::vector<std::string>, std::string>;
 
 Saved saved(const PythonCorrection& c) {
   const Correction& found = c.correction;
   std::vector<SavedRound> rounds;
   for (const Round& round : found.rounds) rounds.emplace_back(round.change, round.objective);
   const LogOffset& offset = found.offset;
-  return {offset.delta,    offset.temperature, offset.scale,      offset.second_temperature,
-          offset.capped,   found.residual,     found.target,      std::move(rounds),
-          found.converged, found.warnings,     c.method,          c.strength,
-          c.target,        c.classes,          c.selection.dump()};
+  return {offset.delta,
+          offset.temperature,
+          offset.scale,
+          std::string(kind_name(offset.scale_kind.value_or(ScoreKind::kAuto))),
+          offset.second_temperature,
+          offset.capped,
+          found.residual,
+          found.target,
+          std::move(rounds),
+          found.converged,
+          found.warnings,
+          c.method,
+          c.strength,
+          c.target,
+          c.classes,
+          c.selection.dump()};
 }
 
 PythonCorrection restored(Saved state) {
   PythonCorrection c;
   std::vector<SavedRound> rounds;
   std::string selection;
+  std::string scale_kind;
   LogOffset& offset = c.correction.offset;
-  std::tie(offset.delta, offset.temperature, offset.scale, offset.second_temperature, offset.capped,
-           c.correction.residual, c.correction.target, rounds, c.correction.converged,
-           c.correction.warnings, c.method, c.strength, c.target, c.classes, selection) =
-      std::move(state);
+  std::tie(offset.delta, offset.temperature, offset.scale, scale_kind, offset.second_temperature,
+           offset.capped, c.correction.residual, c.correction.target, rounds,
+           c.correction.converged, c.correction.warnings, c.method, c.strength, c.target, c.classes,
+           selection) = std::move(state);
+  if (const ScoreKind kind = parse_kind(scale_kind); kind != ScoreKind::kAuto) {
+    offset.scale_kind = kind;
+  }
   for (const auto& [change, objective] : rounds) {
     c.correction.rounds.push_back({change, objective});
   }
@@ -277,6 +295,13 @@ their numbers and their origin are.)")
           },
           nb::sig("def scale(self, /) -> numpy.typing.NDArray[numpy.float64] | None"),
           "Factor of each class (method='vector-scaling'), or None: ones.")
+      .def_prop_ro(
+          "scale_kind",
+          [](const PythonCorrection& c) -> std::optional<std::string> {
+            if (!c.correction.offset.scale_kind) return std::nullopt;
+            return std::string(kind_name(*c.correction.offset.scale_kind));
+          },
+          "Kind of the scores that scale was learned from, the only one that it fits, or None.")
       .def_prop_ro(
           "second_temperature",
           [](const PythonCorrection& c) { return c.correction.offset.second_temperature; },
@@ -375,7 +400,14 @@ void bind_correction(nb::module_& m) {
           nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>(), nb::keep_alive<1, 6>());
   m.def("make_correction", &make, "prior"_a, "method"_a, "target"_a, "shares"_a.none(),
         "strength"_a.none(), "tau"_a, "eps"_a, "match_to"_a, "confusion"_a, "max_rounds"_a,
-        "allow_unconverged"_a, "scoring"_a, "folds"_a, "max_group_loss"_a, "evidence"_a);
+        "allow_unconverged"_a, "scoring"_a, "folds"_a, "max_group_loss"_a, "applied_to"_a,
+        "evidence"_a);
+  m.def(
+      "require_fit",
+      [](const PythonCorrection& c, const std::string& kind, const std::string& where) {
+        require_fit(c.correction.offset, parse_kind(kind), where);
+      },
+      "correction"_a, "kind"_a, "where"_a);
   m.def("correct", &apply, "scores"_a, "out"_a, "class_axis"_a, "correction"_a, "input"_a,
         "output"_a, "second"_a.none(), "second_input"_a, "kind_stated"_a, "threads"_a);
   m.def(

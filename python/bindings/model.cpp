@@ -24,13 +24,15 @@ using namespace nb::literals;
 nb::object bake_file(const std::string& model, const std::string& out,
                      const PythonCorrection& correction, const std::string& prior_sha256,
                      const std::string& mode, const std::string& output_name,
-                     const std::string& tensor, const std::string& add_bias, bool again,
+                     const std::string& tensor, std::optional<int> class_axis,
+                     const std::string& add_bias, bool again,
                      const std::optional<std::string>& verify, std::optional<double> tolerance,
-                     int threads) {
+                     const std::string& input, int threads) {
   BakeOptions options;
   options.mode = parse_mode(mode);
   options.output_name = output_name;
   options.tensor = tensor;
+  options.class_axis = class_axis;
   options.add_bias = add_bias;
   options.again = again;
   options.classes = correction.classes;
@@ -39,10 +41,11 @@ nb::object bake_file(const std::string& model, const std::string& out,
   record.target = correction.target;
   record.strength = correction.strength;
   record.prior_sha256 = prior_sha256;
+  const bool surely_logits = parse_kind(input) == ScoreKind::kLogits;
   std::optional<VerifyOptions> proof;
   if (verify) {
     refuse_overwriting(out, {*verify});
-    proof = VerifyOptions{*verify, tolerance, threads};
+    proof = VerifyOptions{*verify, tolerance, threads, surely_logits};
   }
   BakeResult result;
   {
@@ -66,12 +69,14 @@ nb::object unbake_file(const std::string& model, const std::string& out) {
 }
 
 nb::object show_file(const std::string& model, std::int64_t n_classes,
-                     const std::string& output_name, const std::string& tensor) {
+                     const std::string& output_name, const std::string& tensor,
+                     std::optional<int> class_axis) {
   const std::vector<BakeRecord> records = baked_records(model);
   if (!records.empty()) return to_dict(report::records_json(model, records));
   BakeOptions options;
   options.output_name = output_name;
   options.tensor = tensor;
+  options.class_axis = class_axis;
   return to_dict(report::head_json(model, find_scores(model, n_classes, options)));
 }
 
@@ -82,16 +87,20 @@ nb::object folded(const std::optional<Reals>& bias, const PythonCorrection& corr
 }  // namespace
 
 void bind_model(nb::module_& m) {
-  m.def("bake_file", &bake_file, "model"_a, "out"_a, "correction"_a, "prior_sha256"_a, "mode"_a,
-        "output_name"_a, "tensor"_a, "add_bias"_a, "again"_a, "verify"_a.none(),
-        "tolerance"_a.none(), "threads"_a,
-        nb::sig("def bake_file(model: str, out: str, correction: Correction, prior_sha256: str, "
-                "mode: str, output_name: str, tensor: str, add_bias: str, again: bool, verify: "
-                "str | None, tolerance: float | None, threads: int) -> dict[str, typing.Any]"));
+  m.def(
+      "bake_file", &bake_file, "model"_a, "out"_a, "correction"_a, "prior_sha256"_a, "mode"_a,
+      "output_name"_a, "tensor"_a, "class_axis"_a.none(), "add_bias"_a, "again"_a,
+      "verify"_a.none(), "tolerance"_a.none(), "input"_a, "threads"_a,
+      nb::sig("def bake_file(model: str, out: str, correction: Correction, prior_sha256: str, "
+              "mode: str, output_name: str, tensor: str, class_axis: int | None, add_bias: str, "
+              "again: bool, verify: str | None, tolerance: float | None, input: str, threads: int) "
+              "-> dict[str, typing.Any]"));
   m.def("unbake_file", &unbake_file, "model"_a, "out"_a,
         nb::sig("def unbake_file(model: str, out: str) -> dict[str, typing.Any]"));
   m.def("show_file", &show_file, "model"_a, "n_classes"_a, "output_name"_a, "tensor"_a,
-        nb::sig("def show_file(model: str, n_classes: int, output_name: str, tensor: str) -> "
+        "class_axis"_a.none(),
+        nb::sig("def show_file(model: str, n_classes: int, output_name: str, tensor: str, "
+                "class_axis: int | None) -> "
                 "dict[str, typing.Any]"));
   m.def("folded_bias", &folded, "bias"_a.none(), "correction"_a,
         nb::sig("def folded_bias(bias: numpy.typing.NDArray[numpy.float64] | None, correction: "

@@ -63,8 +63,8 @@ std::string as_python(std::string_view sentence) {
   return result + text.substr(done);
 }
 
-ScoreKind parse_kind(const std::string& word) {
-  return parse<ScoreKind, 4>(word, "input",
+ScoreKind parse_kind(const std::string& word, const char* argument) {
+  return parse<ScoreKind, 4>(word, argument,
                              {{{"auto", ScoreKind::kAuto},
                                {"logits", ScoreKind::kLogits},
                                {"probs", ScoreKind::kProbs},

@@ -16,7 +16,7 @@ namespace p2p::python {
 std::string as_python(std::string_view sentence);
 
 // Error{kUsage} listing the words.
-ScoreKind parse_kind(const std::string& word);
+ScoreKind parse_kind(const std::string& word, const char* argument = "input");
 OutputKind parse_output(const std::string& word);
 Objective parse_scoring(const std::string& word);
 BakeMode parse_mode(const std::string& word);

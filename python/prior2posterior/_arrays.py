@@ -321,6 +321,24 @@ def agree(*named: tuple[str, Sequence[str] | None]) -> list[str] | None:
     return _core.agree_on_class_names([o for o, _ in known], [n for _, n in known])
 
 
+def same_columns(
+    origin: str, known: Sequence[str] | None, rows: Rows, name: str
+) -> list[str] | None:
+    """Return the names that a table and what is known before agree on.
+
+    Columns that are numbered, but not in order, need names to match them by.
+    """
+    if known is None and rows.names is not None:
+        count = len(rows.names)
+        if sorted(rows.names) == sorted(map(str, range(count))):
+            raise Error(
+                f"the columns of '{name}' are numbered in another order than 0 to {count - 1}, and "
+                f"{origin} has no class names to match them by; put the columns in order, or name "
+                "the classes"
+            )
+    return agree((origin, known), (f"the columns of '{name}'", rows.names))
+
+
 # Numbers that are scores already.
 PLAIN = _core.ScoreReading(False, None, False)
 

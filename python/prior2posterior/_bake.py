@@ -16,8 +16,8 @@ from . import _core
 from ._arrays import library
 from ._core import ClassPrior, Correction
 from ._correct import correction_of
-from ._errors import Error
-from ._values import integer, number, threads_of
+from ._errors import Error, warn
+from ._values import integer, maybe_integer, number, threads_of
 
 __all__ = ["bake", "show", "unbake"]
 
@@ -33,10 +33,12 @@ def bake(
     mode: str = "auto",
     output_name: str = "",
     tensor: str | Sequence[str] = "",
+    class_axis: int | None = None,
     add_bias: str = "",
     again: bool = False,
     verify: Any = None,
     tolerance: float | None = None,
+    input: str = "auto",
     threads: int | None = None,
     **evidence: Any,
 ) -> Any:
@@ -57,6 +59,10 @@ def bake(
     output_name, tensor, add_bias
         Files: as --output-name, --tensor and --add-bias of `p2p bake`. `tensor` also names the
         Linear of a module where the last one is not the head, or all heads that are averaged.
+    class_axis
+        Axis of the classes in arrays of three or more axes, `holdout` and the scores of the model
+        alike, as for :func:`estimate_prior`. ONNX files say it where it matters, mostly.
+        `add_bias` makes a tensor that the program which loads the weights must know.
     again
         On top of what is baked in already.
     verify
@@ -65,6 +71,9 @@ def bake(
         its scores are the corrected old ones. Modules: as for :func:`torch.bake_module`.
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5.
+    input
+        What the scores of `evidence` are; ``'logits'`` also says so of the scores of the model,
+        where the proof would take their numbers for log-probabilities.
     threads
         Of the proof; None: all processors.
 
@@ -78,12 +87,23 @@ def bake(
     Error
         The model cannot take the correction, with the reason; the proof failed. No file appears.
 
+    Warns
+    -----
+    PriorWarning
+        `add_bias` made a tensor; a `torch.nn.Module` as for :func:`torch.bake_module`.
+
     Notes
     -----
     What it may do to each format, and how it is proven: docs/bake.md.
     """
     if evidence:
-        evidence = {**evidence, "threads": threads}
+        evidence = {
+            "applied_to": "logits",
+            "class_axis": class_axis,
+            **evidence,
+            "input": input,
+            "threads": threads,
+        }
     correction = correction_of(prior, target, method, strength, evidence)
     if isinstance(model, (str, os.PathLike)):
         if output is None:
@@ -94,7 +114,7 @@ def bake(
         if not isinstance(tensor, str):
             raise Error("tensor is one name for a model file; several are for a torch.nn.Module")
         with _inputs_file(verify) as inputs:
-            return _core.bake_file(
+            report = _core.bake_file(
                 os.fspath(model),
                 os.fspath(output),
                 correction,
@@ -102,19 +122,33 @@ def bake(
                 mode,
                 output_name,
                 tensor,
+                maybe_integer(class_axis, "class_axis"),
                 add_bias,
                 again,
                 inputs,
                 None if tolerance is None else number(tolerance, "tolerance"),
+                input,
                 threads_of(threads),
             )
+        if add_bias:
+            warn(
+                f"the tensor '{add_bias}' is new: the program that loads the weights must give the "
+                "layer a bias too, or it leaves the correction out"
+            )
+        return report
     if output is not None:
         raise Error("output is for model files; for a model in memory leave it out")
     if _is_module(model):
         from .torch import bake_module
 
         return bake_module(
-            model, correction, layer=tensor, again=again, verify=verify, tolerance=tolerance
+            model,
+            correction,
+            layer=tensor,
+            again=again,
+            verify=verify,
+            tolerance=tolerance,
+            input=input,
         )
     if verify is not None:
         raise Error("verify is for model files and modules; leave it out")
@@ -163,7 +197,12 @@ def unbake(model: Any, output: str | os.PathLike[str] | None = None) -> Any:
 
 
 def show(
-    model: str | os.PathLike[str], n_classes: int = 0, *, output_name: str = "", tensor: str = ""
+    model: str | os.PathLike[str],
+    n_classes: int = 0,
+    *,
+    output_name: str = "",
+    tensor: str = "",
+    class_axis: int | None = None,
 ) -> dict[str, Any]:
     """Say what was baked into a model file, or where it makes its scores when nothing was.
 
@@ -173,7 +212,7 @@ def show(
         Path of a model file.
     n_classes
         Number of classes; 0: any.
-    output_name, tensor
+    output_name, tensor, class_axis
         As for :func:`bake`.
 
     Returns
@@ -186,7 +225,8 @@ def show(
     Error
         No or several candidates, a head that cannot be corrected, a damaged file.
     """
-    return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor)
+    return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor,
+        maybe_integer(class_axis, "class_axis"))
 
 
 def _is_module(model: object) -> bool:
@@ -217,6 +257,10 @@ def _inputs_file(verify: Any) -> Iterator[str | None]:
             os.environ["P2P_PYTHON"] = sys.executable
         try:
             yield path
+        except Error as error:
+            if not path.startswith(folder):
+                raise
+            raise type(error)(str(error).replace(path, "verify")) from None
         finally:
             if not chosen:
                 os.environ.pop("P2P_PYTHON", None)

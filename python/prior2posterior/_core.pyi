@@ -630,6 +630,7 @@ def bake_file(
     again: bool,
     verify: str | None,
     tolerance: float | None,
+    input: str,
     threads: int,
 ) -> dict[str, Any]: ...
 def unbake_file(model: str, out: str) -> dict[str, Any]: ...

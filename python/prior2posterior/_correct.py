@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import Rows, agree, blocks_of, check_shape, core_scores, is_blocks, read_rows
+from ._arrays import (
+    Rows,
+    agree,
+    blocks_of,
+    check_shape,
+    core_scores,
+    is_blocks,
+    read_rows,
+    same_columns,
+)
 from ._core import ClassPrior, Correction
 from ._errors import Error, warn
 from ._values import (
@@ -67,6 +76,7 @@ def make_correction(
     scoring: str = "nll",
     folds: int = 5,
     max_group_loss: float = 0.05,
+    applied_to: str = "auto",
     threads: int | None = None,
 ) -> Correction:
     """Find a correction: delta = strength * (log target - log residual), centred.
@@ -109,6 +119,10 @@ def make_correction(
     folds, max_group_loss
         ``'auto'``: parts of the held-out rows; no recall of many, medium or few classes may fall
         by more (or by what the target asks for).
+    applied_to
+        ``'auto'``: what the correction is for, ``'logits'``, ``'probs'`` or ``'log-probs'``;
+        methods whose scales, learned from `holdout`, would mean something else there are left out.
+        ``'auto'``: scores like `holdout`.
     threads
         None: all processors. The result does not depend on it.
 
@@ -149,7 +163,7 @@ def make_correction(
             opened.append(None)
             continue
         core, first = core_scores(rows, class_axis, of, reading)
-        agree(("the prior", prior.classes), (f"the columns of '{of}'", first.names))
+        same_columns("the prior", prior.classes, first, of)
         opened.append(core)
     labels = None
     if holdout_labels is not None:
@@ -171,6 +185,7 @@ def make_correction(
         scoring,
         integer(folds, "folds"),
         number(max_group_loss, "max_group_loss"),
+        applied_to,
         evidence,
     )
     for sentence in _cautions(prior, correction):
@@ -412,7 +427,7 @@ def _corrected(
 ) -> Any:
     array = rows.array
     axis = check_shape(array, class_axis, name, rows.names is not None, reading.binary)
-    _demand_same_columns(correction, rows, name)
+    same_columns("the prior", correction.classes, rows, name)
     shape = array.shape
     if reading.binary:
         shape = (*shape[:axis], 2, *shape[axis + 1 :])
@@ -431,7 +446,7 @@ def _corrected(
     of_second = None
     if second is not None:
         of_second, first = core_scores(second, class_axis, "second", reading)
-        _demand_same_columns(correction, first, "second")
+        same_columns("the prior", correction.classes, first, "second")
         agree((f"the columns of '{name}'", rows.names), ("the columns of 'second'", first.names))
     _core.correct(
         _core.Scores([array], class_axis, name, reading),
@@ -446,20 +461,6 @@ def _corrected(
         threads,
     )
     return rows.wrap(target) if out is None else out
-
-
-def _demand_same_columns(correction: Correction, rows: Rows, name: str) -> None:
-    """Refuse a table whose columns are not the classes of the correction, in their order."""
-    if rows.names is None:
-        return
-    numbered = sorted(rows.names) == sorted(map(str, range(len(rows.names))))
-    if correction.classes is None and numbered:
-        raise Error(
-            f"the columns of '{name}' are numbered in another order than 0 to "
-            f"{len(rows.names) - 1}, and the prior has no class names to match them by; put the "
-            "columns in order, or name the classes where the prior is estimated"
-        )
-    agree(("the prior", correction.classes), (f"the columns of '{name}'", rows.names))
 
 
 def _checked_out(

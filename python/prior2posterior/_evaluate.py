@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _core
-from ._arrays import agree, core_scores, is_blocks
+from ._arrays import agree, core_scores, is_blocks, same_columns
 from ._core import ClassPrior, Inspection, Metrics
 from ._correct import demand_prior
 from ._errors import Error, warn
@@ -91,11 +91,8 @@ def evaluate(
         counts = counts.counts
     if counts is None and (many, few) != (100, 20):
         warn("many and few are not looked at: groups are those of counts, and there are none")
-    names = agree(
-        ("classes", names_of(classes)),
-        ("the columns of 'scores'", first.names),
-        ("the prior", known),
-    )
+    named = agree(("classes", names_of(classes)), ("the prior", known))
+    names = same_columns("the call", named, first, "scores")
     shape = None if is_blocks(scores) else first.array.shape
     return _core.evaluate(
         core,
@@ -178,7 +175,7 @@ def inspect(
         return _core.inspect(prior, None, None, input, ignore_index, seed, count)
     reading = reading_of(normalise, log_base, binary)
     core, first = core_scores(scores, class_axis, reading=reading)
-    names = agree(("the prior", prior.classes), ("the columns of 'scores'", first.names))
+    names = same_columns("the prior", prior.classes, first, "scores")
     if core.n_classes != prior.n_classes:
         raise Error(
             f"the prior has {prior.n_classes} classes, but the scores have {core.n_classes}; "

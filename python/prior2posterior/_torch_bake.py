@@ -46,6 +46,7 @@ def bake_module(
     again: bool = False,
     verify: Any = None,
     tolerance: float | None = None,
+    input: str = "auto",
 ) -> nn.Module:
     """Return a copy of a module whose last layer makes corrected scores.
 
@@ -71,6 +72,9 @@ def bake_module(
         ones (the first tensor of the output, or its `logits`).
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5, or 8 units in the last place.
+    input
+        ``'logits'``: the scores are logits, even where the proof would take their numbers for
+        log-probabilities.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def bake_module(
     for name in names:
         result = _baked(result, correction, name, again)
     if verify is not None:
-        prove(module, result, correction, verify, tolerance)
+        prove(module, result, correction, verify, tolerance, input)
     elif not _says_order(module, result):
         warn(
             f"{type(module).__name__}.forward may do anything with the scores of the layer, and "
@@ -149,6 +153,7 @@ def _baked(module: nn.Module, correction: Correction, layer: str, again: bool) -
             "into one model"
         )
     classes = correction.delta.size
+    _core.require_fit(correction, "logits", "the layer")
     name = _head_name(module, classes, layer)
     head = module.get_submodule(name)
     factor = np.ones(classes) if correction.scale is None else correction.scale

@@ -23,6 +23,7 @@ def prove(
     correction: Correction,
     inputs: Any,
     tolerance: float | None,
+    input: str = "auto",
 ) -> None:
     """Run a module before and after; Error unless the scores after are the corrected ones before.
 
@@ -36,6 +37,8 @@ def prove(
         A tensor or array, or a tuple or mapping of several.
     tolerance
         Most that scores may differ, relative beyond 1; None: 1e-5, or 8 units in the last place.
+    input
+        ``'logits'``: scores that look like log-probabilities are logits.
     """
     before, after = _scores(module, inputs), _scores(baked, inputs)
     classes = correction.delta.size
@@ -48,16 +51,21 @@ def prove(
     if tolerance is None:
         tolerance = max(1e-5, 8 * torch.finfo(before.dtype).eps)
     scores = _float64(before)
-    expected = np.asarray(correct(scores, correction, class_axis=axis, input=_kind(scores, axis)))
+    kind = _kind(scores, axis)
+    if kind == "log-probs" and input == "logits":
+        kind = "logits"
+    expected = np.asarray(correct(scores, correction, class_axis=axis, input=kind))
     found = _float64(after)
     close = np.isclose(found, expected, rtol=tolerance, atol=tolerance)
     if not close.all():
         place = tuple(int(i) for i in np.argwhere(~close)[0])
+        looks = "; logits that look like log-probs need input='logits'"
+        doubt = looks if kind == "log-probs" else ""
         raise Error(
             f"the proof failed: at {place} the new module gives {found[place]:.6g}, but the "
             f"corrected score is {expected[place]:.6g}; forward does something with the scores of "
             "the layer, or averages several heads (name them all); otherwise put a "
-            "PriorCorrection behind the logits"
+            f"PriorCorrection behind the logits{doubt}"
         )
 
 

@@ -64,13 +64,14 @@ class PriorCorrection(nn.Module):
     Raises
     ------
     Error
-        No such correction, or one that needs the scores of a second model (``method='gla'``); in
-        `forward`, scores of another number of classes.
+        No such correction, one that needs the scores of a second model (``method='gla'``), or one
+        whose scales were learned from probabilities; in `forward`, scores of another number of
+        classes.
 
     Notes
     -----
-    Input: logits or log-probabilities of any float dtype; the result has its shape, dtype and
-    device, and gradients flow. Low precision is computed in the buffers' float32; float64 scores
+    Input: logits of any float dtype, or log-probabilities where all classes have one scale; the
+    result has its shape, dtype and device, and gradients flow. Low precision is computed in the buffers' float32; float64 scores
     are corrected by float32 numbers (relative 6e-8), :func:`prior2posterior.correct` does it in
     full. Works in `torch.compile`, `torch.jit.script`, `torch.jit.trace` and ONNX export. Source:
     Bhat et al., Prior2Posterior, WACV 2025, arXiv:2412.16540.
@@ -103,6 +104,7 @@ class PriorCorrection(nn.Module):
                     "the correction adds the scores of a second model (method='gla'); a module "
                     "sees one model only, use prior2posterior.correct(scores, ..., second=...)"
                 )
+            _core.require_fit(correction, "logits", "what the module reads")
             delta = correction.delta
             ones = np.ones(delta.size)
             scale = (

@@ -68,12 +68,20 @@ class MeanLoss {
     }
     pass_.gradient = true;
     pass_.class_weights.resize(size);
+    std::vector<std::size_t> with_rows;
     for (std::size_t c = 0; c < size; ++c) {
       pass_.class_weights[c] = class_weights[c] / total;
       const double share = pass_.class_weights[c] * static_cast<double>(count[c]);
+      if (share > 0) with_rows.push_back(c);
       if (free[c] == 0 || share == 0) continue;
       moving_.push_back(c);
       shares_.push_back(std::max(share, kLeastShare));
+    }
+    if (with_rows.size() == 1) {
+      throw NotFound(fmt::format(
+          "the labels '{}' hold rows of one class to fit to, {}: any fit then only raises it "
+          "without end; give rows of two classes or more",
+          rows.labels->name(), with_rows.front()));
     }
     measure_curvature();
     first_scale_ = shape_.temperature ? 1 : 0;

@@ -31,7 +31,7 @@ struct AffineFit {
 /// positive weight keeps them. The mean of the offsets that move stays what it was, so that it is
 /// defined against those that do not. class_weights [C], >= 0. Error as labelled_pass, and
 /// Error{kBadData}: no T fits, because the scores say nothing about the labels; no row of positive
-/// weight.
+/// weight, or of one class only, whose loss falls without end.
 AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape,
                      Affine start, const std::vector<double>& class_weights,
                      const std::vector<char>& free, double tolerance, int max_rounds,

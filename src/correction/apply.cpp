@@ -258,6 +258,7 @@ void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& opti
     throw_bad_data(fmt::format("the correction has {} scales, but {} offsets; give one per class",
                                offset.scale.size(), offset.delta.size()));
   }
+  require_fit(offset, options.kind, "'" + scores.sources().front()->name() + "'");
   if (offset.second_temperature) {
     correct_blend(scores, offset, options, sink);
     return;

@@ -196,12 +196,6 @@ double correction::tolerance_for(const CorrectionOptions& options, DType dtype) 
   return options.tolerance.value_or(default_tolerance(dtype));
 }
 
-bool LogOffset::is_identity() const {
-  return temperature == 1 && !second_temperature &&
-         std::ranges::all_of(delta, [](double d) { return d == 0; }) &&
-         std::ranges::all_of(scale, [](double s) { return s == 1; });
-}
-
 std::string missing_inputs(const ClassPrior& prior, const CorrectionOptions& options,
                            const Evidence& evidence) {
   const MethodInfo& method = info(options.method);
@@ -260,6 +254,7 @@ Correction make_correction(const ClassPrior& prior, const CorrectionOptions& opt
   if (!result.log_target.empty()) log_target = result.log_target;
   const std::vector<char> corrected = corrected_classes(prior);
   correction.offset = compose(result, log_target, corrected, options);
+  if (!correction.offset.scale.empty()) correction.offset.scale_kind = evidence.holdout.kind;
   correction.converged = correction.converged && result.converged;
   if (!result.rounds.empty()) correction.rounds = std::move(result.rounds);
   if (options.method != Method::kNone) {

@@ -15,6 +15,11 @@ namespace {
 constexpr double kFloorFraction = 0.01;
 // An estimate on fewer effective classes than this share of those of the source is doubtful.
 constexpr double kConcentrated = 0.1;
+// A change below this share of the least so far is progress. Every kPatience rounds without it, the
+// growth that an extrapolation may cost falls by kLessGrowth.
+constexpr double kProgress = 0.9;
+constexpr int kPatience = 8;
+constexpr double kLessGrowth = 0.25;
 // A weight this near to its bound is at it.
 constexpr double kAtBound = 1e-9;
 
@@ -154,6 +159,9 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
   std::vector<std::vector<double>> chain = {t};  // iterates since the last extrapolation
   std::vector<double> before;                    // where to go back to, or empty
   double change_before = 0;
+  double growth = kLargestGrowth;
+  double least = std::numeric_limits<double>::infinity();  // change so far
+  int stalled = 0;
   converged_ = false;
   while (!converged_ && static_cast<int>(rounds_.size()) < options.max_rounds) {
     std::vector<double> mean = pulled_mean(t, lam);
@@ -161,7 +169,16 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
     const double change = total_variation(next, t);
     rounds_.push_back({.change = change});
     converged_ = change <= tolerance;
-    if (!before.empty() && !converged_ && !(change <= kLargestGrowth * change_before)) {
+    const bool progress = change < kProgress * least;
+    if (progress) {
+      least = change;
+      growth = kLargestGrowth;
+      stalled = 0;
+    } else if (++stalled % kPatience == 0) {
+      growth *= kLessGrowth;
+    }
+    const bool accepted = progress || converged_ || change <= growth * change_before;
+    if (!before.empty() && !accepted) {
       t = std::move(before);
       before.clear();
       chain = {t};

@@ -58,11 +58,6 @@ InputArray make_array(std::string member, const std::string& name, const io::Npy
                       std::int64_t data_bytes, std::unique_ptr<io::ByteStream> elements) {
   const io::ArrayInfo& info = header.info;
   const Scalar scalar = scalar_of(info, name);
-  if (info.shape.empty()) {
-    throw_bad_data(
-        fmt::format("{} is a single number; expected an array with the rows on its first axis",
-                    io::quote(name)));
-  }
   if (*io::element_count(info) == 0) {
     throw_bad_data(fmt::format("{} has shape {}: it holds no numbers; expected at least one row",
                                io::quote(name), io::shape_text(info.shape)));
@@ -88,6 +83,11 @@ InputArray open_npy(const std::string& path) {
   const auto file = io::File::open(path);
   auto stream = std::make_unique<io::FileStream>(file, 0, file->size());
   const io::NpyHeader header = io::read_npy_header(*stream, path);
+  if (header.info.shape.empty()) {
+    throw_bad_data(
+        fmt::format("{} is a single number; expected an array with the rows on its first axis",
+                    io::quote(path)));
+  }
   return make_array("", path, header, file->size() - header.data_offset, std::move(stream));
 }
 
@@ -116,13 +116,6 @@ std::vector<InputArray> open_npz(const std::string& path) {
                    " holds no arrays; save one for each input of the model: numpy.savez(path, "
                    "NAME=array)");
   }
-  for (const InputArray& array : arrays) {
-    if (array.rows() == arrays.front().rows()) continue;
-    throw_bad_data(fmt::format(
-        "{} has {} rows, but {} has {}; the arrays of all inputs must have the same rows",
-        io::quote(array.name()), array.rows(), io::quote(arrays.front().name()),
-        arrays.front().rows()));
-  }
   return arrays;
 }
 
@@ -140,8 +133,17 @@ InputArray::InputArray(std::string member, std::string name, Scalar scalar,
 
 Tensor InputArray::next_rows(std::int64_t count, Scalar wanted) {
   assert(count <= rows() - next_row_);
-  Tensor tensor{.scalar = wanted, .shape = shape_, .data = {}};
-  tensor.shape.front() = count;
+  std::vector<std::int64_t> shape = shape_;
+  shape.front() = count;
+  Tensor tensor = read(std::move(shape), wanted);
+  next_row_ += count;
+  return tensor;
+}
+
+Tensor InputArray::all(Scalar wanted) { return read(shape_, wanted); }
+
+Tensor InputArray::read(std::vector<std::int64_t> shape, Scalar wanted) {
+  Tensor tensor{.scalar = wanted, .shape = std::move(shape), .data = {}};
   const std::int64_t elements = element_count(tensor.shape);
   const auto bytes = [&](Scalar scalar) {
     return static_cast<std::size_t>(elements) * scalar_size(scalar);
@@ -153,12 +155,12 @@ Tensor InputArray::next_rows(std::int64_t count, Scalar wanted) {
   const std::int64_t misfit =
       convert_scalars(stored.data(), scalar_, elements, tensor.data.data(), wanted);
   if (misfit >= 0) {
+    const std::int64_t rows = tensor.shape.empty() ? 1 : tensor.shape.front();
     throw_bad_data(fmt::format(
         "{}, row {} (counted from 0) holds an integer that the model's {} cannot hold; expected "
         "values within its range",
-        io::quote(name_), next_row_ + misfit / (elements / count), scalar_name(wanted)));
+        io::quote(name_), next_row_ + misfit / (elements / rows), scalar_name(wanted)));
   }
-  next_row_ += count;
   return tensor;
 }
 

@@ -10,7 +10,7 @@
 
 namespace p2p::engine {
 
-/// An array whose rows, on its first axis, are fed to a model in order.
+/// An array whose rows, on its first axis, are fed to a model in order; or one without rows.
 class InputArray {
  public:
   /// `elements` gives the bytes as stored; `name` is the array as messages call it.
@@ -22,13 +22,18 @@ class InputArray {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Scalar scalar() const { return scalar_; }
   [[nodiscard]] const std::vector<std::int64_t>& shape() const { return shape_; }
+  [[nodiscard]] bool has_rows() const { return !shape_.empty(); }  ///< no single number
   [[nodiscard]] std::int64_t rows() const { return shape_.front(); }
 
   /// The next `count` rows as `wanted`, which is of the same or a later kind. Error{kBadData}
   /// naming the row of an integer that does not fit.
   Tensor next_rows(std::int64_t count, Scalar wanted);
+  /// All elements, in place of the rows.
+  Tensor all(Scalar wanted);
 
  private:
+  Tensor read(std::vector<std::int64_t> shape, Scalar wanted);
+
   std::string member_;
   std::string name_;
   Scalar scalar_;
@@ -39,8 +44,8 @@ class InputArray {
 };
 
 /// The array of a .npy file, or all arrays of an .npz archive, in C order, of any numeric type or
-/// bool. Memory O(1). Error{kBadData}: no such file, no numbers, another order, no rows, arrays of
-/// different numbers of rows; Error{kUsage}: another ending.
+/// bool. Memory O(1). Error{kBadData}: no such file, no numbers, another order, a .npy file without
+/// rows; Error{kUsage}: another ending.
 std::vector<InputArray> open_inputs(const std::string& path);
 
 }  // namespace p2p::engine

@@ -16,7 +16,8 @@ namespace p2p::engine {
 std::unique_ptr<Session> open_onnx(const std::string& model, int threads);
 
 /// Runs `model`, whatever its ending, over all rows of `inputs` (.npy for a model with one input,
-/// .npz with one array for each input by name; rows on the first axis), batch after batch, and
+/// .npz with one array for each input by name; rows on the first axis, where it has one:
+/// row_inputs.hpp), batch after batch, and
 /// writes output i to `results[i]`: .npy, float16, float32 or float64 as the model gives it
 /// (bfloat16 widened to float32), or int64 for integer outputs. Rows in `results` are those of
 /// `inputs`; memory does not grow with them. A model whose first axis has a fixed size gets batches

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/input_arrays.hpp"
+#include "engine/row_inputs.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
@@ -62,17 +63,25 @@ class Feed {
     }
     match_names(open_inputs(path));
     for (std::size_t i = 0; i < ports_.size(); ++i) check_type(arrays_[i], ports_[i]);
+    inputs_ = find_row_inputs(arrays_, ports_, path_);
     choose_batch();
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+      whole_.push_back(inputs_.cut[i] ? Tensor{} : arrays_[i].all(*ports_[i].scalar));
+    }
   }
 
-  [[nodiscard]] std::int64_t rows() const { return arrays_.front().rows(); }
+  [[nodiscard]] std::int64_t rows() const { return inputs_.rows; }
+  /// Rows of the batch that begins at row `first`.
+  [[nodiscard]] std::int64_t count(std::int64_t first) const {
+    return std::min(batch_, rows() - first);
+  }
 
-  /// The rows from `first` on, at most one batch.
-  std::vector<Tensor> batch(std::int64_t first) {
-    const std::int64_t count = std::min(batch_, rows() - first);
+  /// The next `count` rows of each input, or all that it takes.
+  std::vector<Tensor> batch(std::int64_t count) {
     std::vector<Tensor> tensors;
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-      tensors.push_back(arrays_[i].next_rows(count, *ports_[i].scalar));
+      tensors.push_back(inputs_.cut[i] ? arrays_[i].next_rows(count, *ports_[i].scalar)
+                                       : whole_[i]);
     }
     return tensors;
   }
@@ -134,8 +143,9 @@ class Feed {
 
   void choose_batch() {
     std::int64_t fixed = -1;
-    for (const Port& port : ports_) {
-      if (port.shape.empty() || port.shape.front() < 0) continue;
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+      const Port& port = ports_[i];
+      if (!inputs_.cut[i] || port.shape.empty() || port.shape.front() < 0) continue;
       if (fixed >= 0 && fixed != port.shape.front()) {
         throw_bad_data(fmt::format(
             "the inputs of {} have first axes of {} and {}, so they hold no common batch of rows; "
@@ -155,6 +165,8 @@ class Feed {
   const std::string& path_;
   const std::vector<Port>& ports_;
   std::vector<InputArray> arrays_;
+  RowInputs inputs_;
+  std::vector<Tensor> whole_;  ///< of the inputs that are not cut
   std::int64_t batch_ = 0;
 };
 
@@ -184,14 +196,16 @@ class Result {
       : port_(port), model_(model), path_(std::move(path)), rows_(rows) {}
 
   void append(const Tensor& tensor, std::int64_t batch) {
-    if (tensor.shape.empty() || tensor.shape.front() != batch) {
+    const bool whole = batch == rows_;  // rows may then lie on any axis
+    const auto end = whole ? tensor.shape.end() : tensor.shape.begin() + !tensor.shape.empty();
+    if (std::find(tensor.shape.begin(), end, batch) == end) {
       throw_bad_data(fmt::format(
           "output {} of {} has shape {} for {} rows; expected one entry of its first axis for each "
-          "row",
+          "row, or of any axis where all rows are one batch",
           io::quote(port_.name), io::quote(model_), io::shape_text(tensor.shape), batch));
     }
     std::vector<std::int64_t> shape = tensor.shape;
-    shape.front() = rows_;
+    if (!whole) shape.front() = rows_;
     if (!sink_) {
       shape_ = shape;
       sink_ = create_sink(path_, {.dtype = stored_dtype(tensor.scalar),
@@ -269,9 +283,8 @@ void run_batches(Session& session, const std::string& model, const std::string& 
   }
   std::int64_t first = 0;
   while (first < feed.rows()) {
-    const std::vector<Tensor> batch = feed.batch(first);
-    const std::int64_t count = batch.front().shape.front();
-    const std::vector<Tensor> tensors = session.run(batch, outputs);
+    const std::int64_t count = feed.count(first);
+    const std::vector<Tensor> tensors = session.run(feed.batch(count), outputs);
     for (std::size_t i = 0; i < sinks.size(); ++i) sinks[i].append(tensors[i], count);
     first += count;
   }
@@ -280,8 +293,14 @@ void run_batches(Session& session, const std::string& model, const std::string& 
 
 void throw_engine_error(const std::string& model, const std::string& engine,
                         const std::string& words) {
+  constexpr std::string_view kModel = "the model";
+  std::string line(first_line(words));
+  for (std::size_t at = line.find(model); at != std::string::npos;
+       at = line.find(model, at + kModel.size())) {
+    line.replace(at, model.size(), kModel);
+  }
   throw_bad_data(fmt::format("{} cannot be run by {}: {}", io::quote(model), engine,
-                             io::quote(shortened(first_line(words)))));
+                             io::quote(shortened(line))));
 }
 
 }  // namespace p2p::engine

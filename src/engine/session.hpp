@@ -40,8 +40,8 @@ class Session {
 void run_batches(Session& session, const std::string& model, const std::string& inputs,
                  const std::vector<std::string>& outputs, const std::vector<std::string>& results);
 
-/// "MODEL cannot be run by ENGINE: 'words'": of what the engine said the first line, without its
-/// middle when it is long.
+/// "MODEL cannot be run by ENGINE: 'words'": of what the engine said the first line, with "the
+/// model" in place of its path and without its middle when it is long.
 [[noreturn]] void throw_engine_error(const std::string& model, const std::string& engine,
                                      const std::string& words);
 

@@ -11,6 +11,7 @@
 #include "io/text.hpp"
 #include "model/fold.hpp"
 #include "model/formats.hpp"
+#include "model/hidden_paths.hpp"
 #include "model/hidden_sibling.hpp"
 #include "model/proof.hpp"
 #include "p2p/class_names.hpp"
@@ -142,7 +143,11 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   const auto classes = static_cast<std::int64_t>(offset.delta.size());
   const ScoreHead head = format.find_scores(path, classes, options);
   require_same_classes(head, options.classes, path);
-  if (head.comparable_kind != OutputKind::kLogits && !model::has_one_factor(offset)) {
+  const bool is_reweighted = head.scores_kind == OutputKind::kProbs;
+  require_fit(offset, is_reweighted ? ScoreKind::kProbs : ScoreKind::kLogits,
+              io::quote(head.scores));
+  if (head.comparable_kind != OutputKind::kLogits && !is_reweighted &&
+      !model::has_one_factor(offset)) {
     throw_bad_data(
         fmt::format("{} gives probabilities, and a scale for each class needs the logits behind "
                     "them, of which a "
@@ -160,14 +165,19 @@ BakeResult bake(const std::string& path, const LogOffset& offset, const BakeReco
   }
   if (format.check_output != nullptr) format.check_output(path, out);
   model::HiddenSibling hidden(out);
-  model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
-  BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
-  if (verify) {
-    result.verification = model::prove(path, hidden.path(), out, result.head, offset, *verify);
-    if (!result.verification->passed()) return result;
-  }
-  hidden.publish_like(path);
-  return result;
+  return model::naming({{hidden.path(), io::quote(out)}}, [&] {
+    model::Baked baked = format.bake(path, offset, complete, options, hidden.path());
+    BakeResult result{std::move(baked.head), std::move(baked.record), baked.rounding, {}};
+    if (!result.head.class_axis) result.head.class_axis = options.class_axis;
+    if (verify) {
+      const bool is_named = !options.tensor.empty();
+      result.verification =
+          model::prove({path, hidden.path(), out}, result.head, is_named, offset, *verify);
+      if (!result.verification->passed()) return result;
+    }
+    hidden.publish_like(path);
+    return result;
+  });
 }
 
 std::vector<BakeRecord> unbake(const std::string& path, const std::string& out) {
@@ -180,8 +190,10 @@ std::vector<BakeRecord> unbake(const std::string& path, const std::string& out) 
   const Format& format = format_of(path);
   if (format.check_output != nullptr) format.check_output(path, out);
   model::HiddenSibling hidden(out);
-  format.unbake(path, hidden.path());
-  hidden.publish_like(path);
+  model::naming({{hidden.path(), io::quote(out)}}, [&] {
+    format.unbake(path, hidden.path());
+    hidden.publish_like(path);
+  });
   return records;
 }
 

@@ -155,6 +155,13 @@ bool is_intercepts(const OnnxHead& head) {
 // Why this offset does not go into the head at no cost; empty when it does.
 std::string why_not_fold(const OnnxModel& model, const OnnxHead& head, const LogOffset* offset) {
   if (head.site == FoldSite::kNone) return head.why_not_fold;
+  if (offset != nullptr && head.interpolates &&
+      std::ranges::any_of(offset->delta, [](double d) { return std::isinf(d); })) {
+    return fmt::format(
+        "the target leaves out a class, and what enlarges the scores of {} would "
+        "make NaN of its -inf",
+        model.nodes[head.node].words());
+  }
   if (head.site == FoldSite::kBaseValues) {
     const OnnxNode& trees = model.nodes[head.node];
     const bool shifts = offset == nullptr || only_shifts(*offset);
@@ -231,6 +238,7 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
   head.mode = mode;
   head.comparable = found.comparable;
   head.comparable_kind = found.comparable_kind;
+  head.class_axis = static_cast<int>(-1 - found.comparable_trailing);
   const bool fold = mode == BakeMode::kFold;
   head.layer = (fold ? model.nodes[found.node] : *model.maker(found.logits)).words();
   if (fold && found.bias) head.bias = found.bias->name;

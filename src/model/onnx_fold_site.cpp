@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "io/text.hpp"
+#include "model/onnx_class_axis.hpp"
+#include "model/onnx_contrib.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
@@ -88,6 +90,17 @@ void take_gemm(const OnnxModel& model, const OnnxNode& node, OnnxHead& head) {
   }
 }
 
+// DynamicQuantizeMatMul or MatMulIntegerToFloat, whose bias is a float.
+void take_quantised(const OnnxModel& model, const OnnxNode& node, std::size_t bias,
+                    OnnxHead& head) {
+  head.n_classes = quantised_columns(model, node);
+  if (node.inputs.size() > bias && !node.inputs[bias].empty()) {
+    take_bias(model, node, node.inputs[bias], 0, head);
+  } else {
+    head.why_not_fold = fmt::format("{} has no bias", node.words());
+  }
+}
+
 void take_conv(const OnnxModel& model, const OnnxNode& node, OnnxHead& head) {
   head.n_classes = axis_of_weight(model, node, 1, 0);
   if (node.inputs.size() > 2 && !node.inputs[2].empty()) {
@@ -111,7 +124,7 @@ void take_add(const OnnxModel& model, const OnnxNode& node, std::int64_t trailin
 bool averages_positions(const OnnxModel& model, const OnnxNode& node) {
   if (node.is("GlobalAveragePool")) return true;
   if (!node.is("ReduceMean")) return false;
-  const std::vector<std::int64_t> axes = reduced_axes(model, node);
+  const std::vector<std::int64_t> axes = constant_axes(model, node);
   return axes.size() == 2 && std::ranges::all_of(axes, [](std::int64_t a) {
            return a == 2 || a == 3 || a == -1 || a == -2;
          });
@@ -124,8 +137,24 @@ bool passes_channel_offset(const OnnxModel& model, const OnnxNode& node) {
   return node.is("Squeeze") || averages_positions(model, node);
 }
 
-bool keeps_values(const OnnxNode& node) {
-  return node.is("Identity") || node.is("Cast") || node.is("Dropout");
+// Positions become others, each a mean of old ones whose weights sum to 1.
+bool interpolates(const OnnxModel& model, const OnnxNode& node) {
+  if (node.is("Upsample")) return true;
+  const auto by = model.attribute(node, "coordinate_transformation_mode");
+  return node.is("Resize") && !(by && by->s == "tf_crop_and_resize");
+}
+
+bool keeps_values(const OnnxModel& model, const OnnxNode& node) {
+  return node.is("Identity") || node.is("Cast") || node.is("Dropout") || interpolates(model, node);
+}
+
+// How often the elements of a value are read; what looks at its shape alone does not see an offset.
+int times_read(const OnnxModel& model, const std::string& value) {
+  const int uses = model.times_used(value);
+  if (uses <= 1) return uses;
+  return uses - static_cast<int>(std::ranges::count_if(model.nodes, [&](const OnnxNode& node) {
+           return node.is("Shape") && node.inputs.front() == value;
+         }));
 }
 
 // Fixed sizes of a value; -1 where not fixed, empty when unknown.
@@ -169,6 +198,7 @@ void take_channels(const OnnxModel& model, const OnnxNode& node,
 void find_fold_site(const OnnxModel& model, OnnxHead& head) {
   std::string value = head.logits;
   std::vector<const OnnxNode*> reshapes;
+  bool transposed = false;
   while (true) {
     const auto made = model.producer.find(value);
     if (made == model.producer.end()) {
@@ -177,16 +207,23 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
     }
     const OnnxNode& node = model.nodes[made->second];
     head.node = made->second;
-    if (node.is("Gemm") && reshapes.empty() && head.trailing == 0 && node.inputs.size() >= 2) {
+    const bool same_axes = reshapes.empty() && !transposed;
+    const bool is_gemm = node.is("Gemm") || is_plain_fused_gemm(model, node);
+    if (is_gemm && same_axes && head.trailing == 0 && node.inputs.size() >= 2) {
       return take_gemm(model, node, head);
     }
-    if (node.is("Add") && reshapes.empty() && node.inputs.size() == 2) {
+    if (const auto bias = quantised_bias_input(node); bias && same_axes && head.trailing == 0) {
+      return take_quantised(model, node, *bias, head);
+    }
+    if (node.is("Add") && same_axes && node.inputs.size() == 2) {
       return take_add(model, node, head.trailing, head);
     }
     if (node.is("Conv") && node.inputs.size() >= 2) {
       return take_channels(model, node, reshapes, head);
     }
-    const bool passes = keeps_values(node) || passes_channel_offset(model, node);
+    const bool transposes = node.is("Transpose") && reshapes.empty();
+    const bool passes =
+        transposes || keeps_values(model, node) || passes_channel_offset(model, node);
     if (!passes || node.inputs.empty()) {
       if (node.is("MatMul") && node.inputs.size() == 2) {
         const auto weight = model.constant(node.inputs[1]);
@@ -197,12 +234,13 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head) {
       return;
     }
     const std::string& before = node.inputs.front();
-    if (model.times_used(before) != 1) {
-      head.why_not_fold =
-          fmt::format("{} is used {} times", io::quote(before), model.times_used(before));
+    if (const int times = times_read(model, before); times != 1) {
+      head.why_not_fold = fmt::format("{} is used {} times", io::quote(before), times);
       return;
     }
-    if (!keeps_values(node)) reshapes.push_back(&node);
+    transposed = transposed || transposes;
+    head.interpolates = head.interpolates || interpolates(model, node);
+    if (!transposes && !keeps_values(model, node)) reshapes.push_back(&node);
     value = before;
   }
 }
@@ -241,13 +279,6 @@ void find_intercepts(const OnnxModel& model, const OnnxNode& node, OnnxHead& hea
         "cannot correct; train it with a softmax (multinomial)",
         node.words(), count, kind);
   }
-}
-
-std::vector<std::int64_t> reduced_axes(const OnnxModel& model, const OnnxNode& node) {
-  if (const auto axes = model.attribute(node, "axes")) return axes->ints;
-  if (node.inputs.size() < 2) return {};
-  const auto axes = model.constant(node.inputs[1]);
-  return axes ? tensor_integers(model, *axes) : std::vector<std::int64_t>{};
 }
 
 std::int32_t value_type(const OnnxModel& model, const std::string& value) {

@@ -16,10 +16,6 @@ void find_fold_site(const OnnxModel& model, OnnxHead& head);
 void find_intercepts(const OnnxModel& model, const OnnxNode& node, OnnxHead& head,
                      std::string& problem);
 
-/// Axes that a node such as ReduceMean runs over: an attribute, or in newer operator sets an input.
-/// Empty when they are not constant.
-std::vector<std::int64_t> reduced_axes(const OnnxModel& model, const OnnxNode& node);
-
 /// Element type of a value as stated, or as its operators pass it on; kOnnxUndefined when unknown.
 std::int32_t value_type(const OnnxModel& model, const std::string& value);
 

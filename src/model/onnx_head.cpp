@@ -9,7 +9,11 @@
 
 #include "io/text.hpp"
 #include "model/class_list.hpp"
+#include "model/onnx_candidates.hpp"
+#include "model/onnx_class_axis.hpp"
 #include "model/onnx_class_labels.hpp"
+#include "model/onnx_contrib.hpp"
+#include "model/onnx_fixed.hpp"
 #include "model/onnx_fold_site.hpp"
 #include "model/onnx_one_logit.hpp"
 #include "model/onnx_probabilities.hpp"
@@ -23,7 +27,7 @@ constexpr std::int64_t kLongestClassList = std::int64_t{16} << 20;
 
 // Operators whose results may be logits. A softmax spelt out, or probabilities put together from
 // parts, end in others.
-constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
+constexpr std::array<std::string_view, 28> kMakesLogits = {"Gemm",
                                                            "MatMul",
                                                            "Conv",
                                                            "ConvTranspose",
@@ -46,6 +50,7 @@ constexpr std::array<std::string_view, 27> kMakesLogits = {"Gemm",
                                                            "ReduceMax",
                                                            "ReduceSum",
                                                            "Gather",
+                                                           "GatherND",
                                                            "Slice",
                                                            "Transpose",
                                                            "Resize",
@@ -88,7 +93,10 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
   while (!next.empty()) {
     const OnnxNode& node = *next.back();
     next.pop_back();
-    if (is_one_of(kMakesProbabilities, node) || makes_probabilities(model, node)) return &node;
+    const bool computes = !node.inputs.empty() && !is_fixed(model, node.inputs.front());
+    if ((is_one_of(kMakesProbabilities, node) && computes) || makes_probabilities(model, node)) {
+      return &node;
+    }
     if (is_one_of(kLayers, node) || !node.domain.empty()) continue;
     for (const std::string& input : node.inputs) {
       const OnnxNode* maker = model.maker(input);
@@ -112,6 +120,7 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
         "correct its scores with p2p correct",
         article(node));
   }
+  if (makes_contrib_logits(model, node)) return "";
   if (!node.domain.empty()) {
     return fmt::format(
         "{} is a custom operator, whose result need not be logits; name the logits by "
@@ -134,7 +143,7 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
         "them by --tensor",
         article(node), article(*maker));
   }
-  if (node.op == "Div" && node.inputs.size() == 2 && !model.constant(node.inputs[1])) {
+  if (node.op == "Div" && node.inputs.size() == 2 && !is_fixed(model, node.inputs[1])) {
     return fmt::format(
         "{} divides by something computed, maybe a softmax spelt out; name the logits "
         "by --tensor",
@@ -143,42 +152,117 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
   return "";
 }
 
-std::optional<std::int64_t> stated_rank(const OnnxModel& model, const std::string& value) {
+bool is_softmax(const OnnxNode& node) { return node.is("Softmax") || node.is("LogSoftmax"); }
+
+// Before operator set 13 a softmax runs over its axis and all behind it.
+bool flattens(const OnnxModel& model, const OnnxNode& node) {
+  return is_softmax(node) && model.opset < 13;
+}
+
+bool has_one_position(const OnnxModel& model, const std::string& value, std::int64_t trailing) {
   const OnnxValue* stated = model.find_value(value);
-  if (stated == nullptr || !stated->shape) return std::nullopt;
-  return static_cast<std::int64_t>(stated->shape->size());
+  return stated != nullptr && stated->shape &&
+         std::all_of(stated->shape->end() - trailing, stated->shape->end(),
+                     [](std::int64_t size) { return size == 1; });
 }
 
-// Rank of what a softmax or argmax runs over, as far as the model states it.
-std::optional<std::int64_t> rank_of_input(const OnnxModel& model, const OnnxNode& node) {
-  if (const auto rank = stated_rank(model, node.inputs.front())) return rank;
-  const auto rank = stated_rank(model, node.outputs.front());
-  const bool drops_axis = node.is("ArgMax") && model.int_attribute(node, "keepdims", 1) == 0;
-  return rank ? std::optional(*rank + (drops_axis ? 1 : 0)) : std::nullopt;
+// Takes the axis that a softmax or argmax runs over for that of the classes; else says why not.
+// `reshaped`: what follows leaves one score a class.
+void take_axis(const OnnxModel& model, const OnnxNode& node, bool reshaped, OnnxClassAxes& axes,
+               std::string& problem) {
+  const std::int64_t otherwise = flattens(model, node) ? 1 : is_softmax(node) ? -1 : 0;
+  const std::int64_t axis = model.int_attribute(node, "axis", otherwise);
+  const std::string& value = node.inputs.front();
+  std::optional<std::int64_t> rank = axes.rank(value);
+  if (!rank && is_softmax(node)) rank = axes.rank(node.outputs.front());
+  if (axis >= 0 && !rank) {
+    problem = fmt::format(
+        "{} runs over axis {} of a value whose number of axes is not stated; run "
+        "onnx.shape_inference on the model first",
+        article(node), axis);
+    return;
+  }
+  const std::int64_t behind = axis < 0 ? -axis - 1 : *rank - 1 - axis;
+  const auto known = axes.behind(value);
+  const bool one_position = behind == 0 || reshaped || !flattens(model, node) ||
+                            (behind > 0 && has_one_position(model, value, behind));
+  if (behind < 0 || !one_position || (known && *known != behind)) {
+    problem = fmt::format("{} runs over axis {}{}, not over the classes alone", article(node), axis,
+                          rank ? fmt::format(" of {}", *rank) : "");
+    return;
+  }
+  axes.set(value, behind);
 }
 
-// Axes behind the one that a softmax or argmax runs over, which must be that of the classes: the
-// last, or one that later operators make the last (`reshaped`). Empty, with the problem, otherwise.
-std::optional<std::int64_t> trailing_axes(const OnnxModel& model, const OnnxNode& node,
-                                          std::int64_t default_axis, bool reshaped,
-                                          std::string& problem) {
-  const std::int64_t axis = model.int_attribute(node, "axis", default_axis);
-  const auto rank = rank_of_input(model, node);
-  const std::int64_t trailing = axis < 0 ? -axis - 1 : rank.value_or(2) - 1 - axis;
-  if (trailing == 0 || (reshaped && rank && trailing > 0)) return trailing;
-  problem = fmt::format("{} runs over axis {}{}, not over the classes on the last", article(node),
-                        axis, rank ? fmt::format(" of {}", *rank) : "");
-  return std::nullopt;
+// Where the classes lie in the scores and the logits of a head; else why it is not known.
+void take_axes(const OnnxModel& model, std::optional<int> class_axis, OnnxClassAxes& axes,
+               Trace& found) {
+  OnnxHead& head = found.head;
+  auto logits = axes.behind(head.logits);
+  auto scores = axes.behind(head.comparable);
+  if (class_axis) {
+    const auto rank = axes.rank(head.comparable);
+    if (*class_axis >= 0 && !rank) {
+      throw_usage(
+          fmt::format("--class-axis {}: {} does not state how many axes {} has; count from "
+                      "the end, e.g. --class-axis -1",
+                      *class_axis, io::quote(model.path), io::quote(head.comparable)));
+    }
+    const std::int64_t axis = *class_axis;
+    const std::int64_t behind = axis < 0 ? -axis - 1 : *rank - 1 - axis;
+    if (behind < 0 || (rank && behind >= *rank)) {
+      throw_usage(fmt::format("--class-axis {}: {} of {} has {} axes", *class_axis,
+                              io::quote(head.comparable), io::quote(model.path), *rank));
+    }
+    if (scores && *scores != behind) {
+      throw_bad_data(fmt::format(
+          "--class-axis {}: the classes of {} in {} lie on axis {}, as its operators say; give "
+          "that, or leave it out",
+          *class_axis, io::quote(head.comparable), io::quote(model.path), -1 - *scores));
+    }
+    if (!scores && head.comparable == head.logits) logits = behind;
+    scores = behind;
+  }
+  if (logits && scores) {
+    OnnxClassAxes from_logits(model, 0);
+    from_logits.set(head.logits, *logits);
+    if (from_logits.behind(head.comparable).value_or(*scores) != *scores) {
+      found.problem = fmt::format(
+          "its classes lie on axis {}, and another axis is its softmax or "
+          "argmax",
+          -1 - *from_logits.behind(head.comparable));
+      return;
+    }
+    head.trailing = *logits;
+    head.comparable_trailing = *scores;
+    return;
+  }
+  const std::string& value = logits ? head.comparable : head.logits;
+  const auto rank = axes.rank(value);
+  found.problem = fmt::format(
+      "{} has {} axes, and nothing in the model says which of them is that of the classes; say it "
+      "with --class-axis",
+      io::quote(value), rank ? std::to_string(*rank) : "an unknown number of");
 }
 
 void take_stated_classes(const OnnxModel& model, OnnxHead& head) {
   const OnnxValue* stated = model.find_value(head.comparable);
-  if (stated != nullptr && stated->shape && !stated->shape->empty() && stated->shape->back() > 0) {
-    head.n_classes = stated->shape->back();
-  }
+  if (stated == nullptr || !stated->shape) return;
+  const auto rank = static_cast<std::int64_t>(stated->shape->size());
+  if (head.comparable_trailing >= rank) return;
+  const std::int64_t size =
+      (*stated->shape)[static_cast<std::size_t>(rank - 1 - head.comparable_trailing)];
+  if (size > 0) head.n_classes = size;
 }
 
-Trace trace(const OnnxModel& model, const std::string& output) {
+// What is asked for, beside the output.
+struct Wanted {
+  std::int64_t n_classes = 0;
+  std::optional<int> class_axis;
+};
+
+Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wanted) {
+  OnnxClassAxes axes(model, wanted.n_classes);
   Trace found;
   OnnxHead& head = found.head;
   head.output = output;
@@ -198,13 +282,14 @@ Trace trace(const OnnxModel& model, const std::string& output) {
       found.problem = fmt::format("{} is not computed by the graph", io::quote(value));
       return found;
     }
-    if (keeps_scores(*node)) {
+    if (keeps_scores(*node) || node->is("Transpose")) {
       value = node->inputs.front();
     } else if (only_reshapes(*node)) {
       reshaped = true;
       value = node->inputs.front();
     } else if (node->is("ArgMax") && !labels) {
-      if (!trailing_axes(model, *node, 0, false, found.problem)) return found;
+      take_axis(model, *node, false, axes, found.problem);
+      if (!found.problem.empty()) return found;
       labels = true;
       reshaped = false;
       value = node->inputs.front();
@@ -220,11 +305,9 @@ Trace trace(const OnnxModel& model, const std::string& output) {
       }
       if (normalised.empty()) normalised = value;
       value = node->inputs.front();
-    } else if (node->is("Softmax") || node->is("LogSoftmax")) {
-      const auto trailing =
-          trailing_axes(model, *node, model.opset >= 13 ? -1 : 1, reshaped, found.problem);
-      if (!trailing) return found;
-      head.trailing = *trailing;
+    } else if (is_softmax(*node)) {
+      take_axis(model, *node, reshaped, axes, found.problem);
+      if (!found.problem.empty()) return found;
       head.comparable_kind = node->is("Softmax") ? OutputKind::kProbs : OutputKind::kLogProbs;
       head.logits = node->inputs.front();
       if (model.maker(head.logits) == nullptr) {
@@ -250,6 +333,9 @@ Trace trace(const OnnxModel& model, const std::string& output) {
   head.output_kind = labels ? OutputKind::kLabels : head.comparable_kind;
   if (!found.problem.empty()) return found;
   if (head.one_logit != OneLogit::kNo) return found;
+  if (head.reweights) axes.set(head.logits, 0);
+  take_axes(model, wanted.class_axis, axes, found);
+  if (!found.problem.empty()) return found;
   if (head.site == FoldSite::kNone && !head.reweights) find_fold_site(model, head);
   take_stated_classes(model, head);
   return found;
@@ -279,8 +365,9 @@ bool may_hold_scores(const Trace& trace, const OnnxValue& output, std::int64_t n
   }
   if (trace.head.output_kind == OutputKind::kLabels || !(is_map || is_float)) return false;
   if (is_float && output.shape && output.shape->size() < 2) return false;  // one number a row
-  const bool known = is_float && output.shape && !output.shape->empty() && output.shape->back() > 0;
-  const std::int64_t classes = known ? output.shape->back() : trace.head.n_classes;
+  const bool last = trace.head.n_classes == 0 && is_float && output.shape &&
+                    (output.shape->size() == 2 || n_classes == 0) && output.shape->back() > 0;
+  const std::int64_t classes = last ? output.shape->back() : trace.head.n_classes;
   return n_classes == 0 ? classes != 1 : classes == n_classes || classes == 0;
 }
 
@@ -301,16 +388,17 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
         good.empty() ? ""
                      : fmt::format("; if the scores are in {} instead, say so with --output-name",
                                    io::quote(good.front().head.output));
-    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}",
-                               io::quote(bad->head.output), file, bad->problem, among));
+    const bool asks_for_tensor = bad->problem.find("--tensor") != std::string::npos;
+    throw_bad_data(fmt::format("the output {} of {} cannot be corrected: {}{}{}",
+                               io::quote(bad->head.output), file, bad->problem, among,
+                               asks_for_tensor ? values_for_tensor(model, n_classes) : ""));
   }
   if (good.empty()) {
     throw_bad_data(fmt::format(
         "no output of {} has {}; it has {}: say which holds the scores with --output-name, or "
-        "which "
-        "value holds the logits with --tensor",
+        "which value holds the logits with --tensor{}",
         file, n_classes == 0 ? "scores of classes" : fmt::format("{} scores a row", n_classes),
-        outputs_text(model)));
+        outputs_text(model), values_for_tensor(model, n_classes)));
   }
   std::ranges::stable_sort(good, {}, [](const Trace& t) { return t.head.output_kind; });
   for (const Trace& other : good) {
@@ -322,38 +410,49 @@ OnnxHead chosen(const OnnxModel& model, const std::vector<Trace>& candidates,
   return good.front().head;
 }
 
-OnnxHead named_output(const OnnxModel& model, const std::string& name) {
+OnnxHead named_output(const OnnxModel& model, const std::string& name, const Wanted& wanted) {
   if (model.find_output(name) == nullptr) {
     throw_bad_data(fmt::format("{} has no output {}; it has {}", io::quote(model.path),
                                io::quote(name), outputs_text(model)));
   }
-  return chosen(model, {trace(model, name)}, 0);
+  return chosen(model, {trace(model, name, wanted)}, wanted.n_classes);
 }
 
-OnnxHead named_logits(const OnnxModel& model, const std::string& value) {
+OnnxHead named_logits(const OnnxModel& model, const std::string& value, const Wanted& wanted) {
   if (model.maker(value) == nullptr) {
-    throw_bad_data(
-        fmt::format("no node of {} makes the value {}; --tensor names the one that holds "
-                    "the logits (netron shows the names)",
-                    io::quote(model.path), io::quote(value)));
+    throw_bad_data(fmt::format(
+        "no node of {} makes the value {}; --tensor names the one that holds "
+        "the logits (netron shows the names){}",
+        io::quote(model.path), io::quote(value), values_for_tensor(model, wanted.n_classes)));
   }
   for (const OnnxValue& output : model.outputs) {
-    const Trace found = trace(model, output.name);
+    const Trace found = trace(model, output.name, wanted);
     if (found.problem.empty() && found.head.logits == value) return found.head;
   }
-  OnnxHead head;
+  Trace found;
+  OnnxHead& head = found.head;
   head.logits = head.comparable = value;
   if (model.find_output(value) != nullptr) head.output = value;
-  if (!take_probabilities(model, value, head)) find_fold_site(model, head);
+  if (head.output.empty() && outputs_made_from(model, value).empty()) {
+    throw_bad_data(fmt::format("no output of {} is made from the value {}, which --tensor names{}",
+                               io::quote(model.path), io::quote(value),
+                               values_for_tensor(model, wanted.n_classes)));
+  }
+  OnnxClassAxes axes(model, wanted.n_classes);
+  if (take_probabilities(model, value, head)) axes.set(value, 0);
+  take_axes(model, wanted.class_axis, axes, found);
+  if (!found.problem.empty()) throw_bad_data(found.problem);
+  if (!head.reweights) find_fold_site(model, head);
   take_stated_classes(model, head);
   return head;
 }
 
-OnnxHead only_output(const OnnxModel& model, std::int64_t n_classes) {
+OnnxHead only_output(const OnnxModel& model, const Wanted& wanted) {
+  const std::int64_t n_classes = wanted.n_classes;
   std::vector<Trace> candidates;
   std::vector<Trace> labels;
   for (const OnnxValue& output : model.outputs) {
-    Trace found = trace(model, output.name);
+    Trace found = trace(model, output.name, wanted);
     if (found.head.output_kind == OutputKind::kLabels) {
       const std::int64_t classes = found.head.n_classes;
       if (n_classes == 0 || classes == 0 || classes == n_classes) labels.push_back(found);
@@ -384,9 +483,10 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
   if (!options.output_name.empty() && !options.tensor.empty()) {
     throw_usage("--output-name and --tensor both say where the scores are; give one");
   }
-  OnnxHead head = !options.output_name.empty() ? named_output(model, options.output_name)
-                  : !options.tensor.empty()    ? named_logits(model, options.tensor)
-                                               : only_output(model, n_classes);
+  const Wanted wanted{n_classes, options.class_axis};
+  OnnxHead head = !options.output_name.empty() ? named_output(model, options.output_name, wanted)
+                  : !options.tensor.empty()    ? named_logits(model, options.tensor, wanted)
+                                               : only_output(model, wanted);
   if (n_classes != 0 && head.n_classes != 0 && head.n_classes != n_classes) {
     throw_bad_data(fmt::format(
         "{} of {} has {} classes, but the prior has {}; bake with the prior of this model",
@@ -414,6 +514,19 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
     head.dtype = *dtype;
   }
   return head;
+}
+
+std::optional<OutputKind> kind_of_output(const OnnxModel& model, const std::string& output,
+                                         const std::string& logits, std::int64_t n_classes) {
+  const Trace found = trace(model, output, {n_classes, {}});
+  if (!found.problem.empty() || found.head.logits != logits) return std::nullopt;
+  return found.head.output_kind;
+}
+
+std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes) {
+  return candidates_text(model, n_classes, [&](const OnnxNode& node) {
+    return no_logits(model, node).empty() && model.find_output(node.outputs.front()) == nullptr;
+  });
 }
 
 std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value) {

@@ -27,10 +27,11 @@ struct OnnxHead {
   std::string logits;      ///< the value that the correction acts on
   std::string comparable;  ///< as in ScoreHead
   OutputKind comparable_kind = OutputKind::kLogits;
-  std::int64_t n_classes = 0;  ///< 0: unknown
-  DType dtype = DType::kF32;   ///< of `logits`
-  std::int64_t trailing = 0;   ///< axes of `logits` behind the class axis, all of size 1
-  bool reweights = false;      ///< `logits` holds probabilities that no logit stands behind
+  std::int64_t n_classes = 0;            ///< 0: unknown
+  DType dtype = DType::kF32;             ///< of `logits`
+  std::int64_t trailing = 0;             ///< axes of `logits` behind that of the classes
+  std::int64_t comparable_trailing = 0;  ///< the same of `comparable`
+  bool reweights = false;  ///< `logits` holds probabilities that no logit stands behind
   OneLogit one_logit = OneLogit::kNo;
 
   FoldSite site = FoldSite::kNone;
@@ -38,6 +39,7 @@ struct OnnxHead {
   std::optional<OnnxTensor> bias;  ///< kBias
   std::string bias_maker;          ///< kBias: the Constant node that holds it, as its output
   double beta = 1;                 ///< what the node multiplies its bias with
+  bool interpolates = false;       ///< positions behind the node are mixed, which makes NaN of -inf
   bool can_scale = false;          ///< one factor for all classes costs nothing in this node
   std::string why_not_fold;        ///< kNone
 };
@@ -46,6 +48,14 @@ struct OnnxHead {
 /// (0: any number). Error{kBadData} with the reason when there is none, several or one that no
 /// offset can correct (sigmoid, custom operators, trees, ...). O(nodes).
 OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes, const BakeOptions& options);
+
+/// What an output holds when it is known to be `logits`, their softmax or their argmax. `n_classes`
+/// 0: any number.
+std::optional<OutputKind> kind_of_output(const OnnxModel& model, const std::string& output,
+                                         const std::string& logits, std::int64_t n_classes);
+
+/// The values that --tensor could name instead, as the end of a sentence; empty when there is none.
+std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes);
 
 /// Outputs of the graph that are made from `value`.
 std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value);

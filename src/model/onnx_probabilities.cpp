@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/element.hpp"
+#include "model/onnx_class_axis.hpp"
 #include "model/onnx_class_labels.hpp"
 #include "model/onnx_fold_site.hpp"
 #include "model/onnx_trees.hpp"
@@ -102,7 +103,7 @@ class Prover {
     return passed_on(model_, a) == passed_on(model_, b);
   }
   [[nodiscard]] bool reduces_rows(const OnnxNode& node) const {
-    const std::vector<std::int64_t> axes = reduced_axes(model_, node);
+    const std::vector<std::int64_t> axes = constant_axes(model_, node);
     return axes.size() == 1 && is_last(axes.front());
   }
 
@@ -343,7 +344,7 @@ class Prover {
       const auto sizes = shape ? tensor_integers(model_, *shape) : std::vector<std::int64_t>{};
       whole = !sizes.empty() && sizes.back() == facts.classes;
     } else if (node.is("ReduceMean")) {
-      whole = reduced_axes(model_, node) == std::vector<std::int64_t>{0};
+      whole = constant_axes(model_, node) == std::vector<std::int64_t>{0};
     }
     if (!whole) facts.sum.reset();
     return facts;

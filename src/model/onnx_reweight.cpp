@@ -83,6 +83,16 @@ std::vector<double> weights(const std::vector<double>& delta) {
   return found;
 }
 
+// 1/T, or one of each class.
+std::vector<double> exponents(const LogOffset& offset) {
+  std::vector<double> found;
+  const std::size_t count = has_one_factor(offset) ? 1 : offset.delta.size();
+  for (std::size_t c = 0; c < count; ++c) {
+    found.push_back(factor(offset, static_cast<std::int64_t>(c)));
+  }
+  return found;
+}
+
 using Renames = std::map<std::size_t, std::vector<std::pair<std::string, std::string>>>;
 
 // Gives outputs of nodes other names.
@@ -111,10 +121,9 @@ void rename(Change& change, const Renames& renames) {
 void reweight(Change& change, const std::string& probabilities, DType dtype,
               const LogOffset& offset) {
   const OnnxModel& model = change.model;
-  const double factor_of_all = factor(offset, 0);
   const bool shifts =
       std::ranges::any_of(offset.delta, [&](double d) { return d != offset.delta.front(); });
-  if (!shifts && factor_of_all == 1) return;
+  if (!shifts && only_shifts(offset)) return;
   const std::size_t maker = model.producer.at(probabilities);
   const std::string before = unused_name(model, probabilities + "_uncorrected");
   Renames renames{{maker, {{probabilities, before}}}};
@@ -127,9 +136,11 @@ void reweight(Change& change, const std::string& probabilities, DType dtype,
 
   const std::int64_t axis = last_axis(model, probabilities);
   Chain chain(change, before, dtype, model.nodes[maker].field.end, probabilities);
-  if (factor_of_all != 1) {  // relative to the largest, so that no power of a row vanishes
-    chain.apply("Div", chain.of_rows("ReduceMax", "largest", axis), "relative");
-    chain.apply("Pow", chain.constant("exponent", {factor_of_all}), "power");
+  if (!only_shifts(offset)) {
+    if (has_one_factor(offset)) {  // relative to the largest, so that no power of a row vanishes
+      chain.apply("Div", chain.of_rows("ReduceMax", "largest", axis), "relative");
+    }
+    chain.apply("Pow", chain.constant("exponent", exponents(offset)), "power");
   }
   chain.apply("Mul", chain.constant("weights", weights(offset.delta)), "weighted");
   chain.apply("Div", chain.of_rows("ReduceSum", "sum", axis), "reweighted", true);

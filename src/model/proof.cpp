@@ -2,18 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "engine/run_model.hpp"
 #include "io/temporary_folder.hpp"
 #include "io/text.hpp"
+#include "model/hidden_paths.hpp"
 #include "model/hidden_sibling.hpp"
 #include "model/onnx_edit.hpp"
 #include "model/onnx_fold_site.hpp"
+#include "model/output_proof.hpp"
 #include "model/two_columns.hpp"
 #include "model/verify.hpp"
 #include "p2p/error.hpp"
-#include "p2p/open.hpp"
 #include "p2p/score_kind.hpp"
 
 namespace p2p::model {
@@ -29,31 +32,61 @@ class ShownModel {
     const OnnxModel model = load_onnx(path);
     if (model.find_output(value) != nullptr) return;
     copy_ = std::make_unique<HiddenSibling>(out);
-    write_with_output(model, value, value_type(model, value), copy_->path());
+    naming({{copy_->path(), io::quote(path)}},
+           [&] { write_with_output(model, value, value_type(model, value), copy_->path()); });
   }
   [[nodiscard]] const std::string& path() const { return copy_ ? copy_->path() : path_; }
+  /// Lets messages call the copy `name`.
+  void add_to(HiddenPaths& hidden, const std::string& name) const {
+    if (copy_) hidden.emplace_back(copy_->path(), io::quote(name));
+  }
 
  private:
   std::string path_;
   std::unique_ptr<HiddenSibling> copy_;
 };
 
-/// A graph does not say what its numbers mean, but the numbers do.
-void refuse_probabilities(const std::string& scores, const ScoreHead& head) {
+// The axis of the classes in scores that the model gave: as the model says, else the only one
+// behind the first that is as long as there are classes.
+int class_axis_of(const std::string& scores, const ScoreHead& head, std::int64_t classes) {
+  if (head.class_axis) return *head.class_axis;
+  ScoreSet set = open_rows(scores, "scores of the old model", -1);
+  const std::vector<std::int64_t> shape = set.sources().front()->shape();
+  if (shape.size() <= 2) return -1;
+  if (std::count(shape.begin() + 1, shape.end(), classes) != 1) {
+    throw_bad_data(fmt::format(
+        "{} has shape {}, which does not say what its axis of the {} classes is; say it with "
+        "--class-axis",
+        io::quote(head.comparable), io::shape_text(shape), classes));
+  }
+  return static_cast<int>(std::find(shape.begin() + 1, shape.end(), classes) - shape.begin());
+}
+
+/// A graph does not say what its numbers mean, but the numbers do. Those of two logits may have a
+/// log-sum-exp near 0 by chance, so that a person knows better.
+void refuse_probabilities(const std::string& scores, const ScoreHead& head, int class_axis,
+                          bool surely_logits) {
   if (head.comparable_kind != OutputKind::kLogits) return;
-  ScoreSet set = open_scores({scores}, {.class_axis = -1});
-  const ScoreKind kind = detect_kind(set, /*ask=*/false);
-  if (kind == ScoreKind::kLogits) return;
-  throw_bad_data(
-      fmt::format("{} was taken for logits, but the model's own scores on these inputs are "
-                  "{}; name the value with the logits by --tensor",
-                  io::quote(head.comparable), kind_name(kind)));
+  ScoreKind kind = ScoreKind::kLogits;
+  try {
+    ScoreSet set = open_rows(scores, "scores of the old model", class_axis);
+    kind = detect_kind(set, /*ask=*/false);
+  } catch (const Error&) {  // a mixture
+    if (!surely_logits) throw;
+  }
+  const bool may_be_logits = kind == ScoreKind::kLogProbs;
+  if (kind == ScoreKind::kLogits || (may_be_logits && surely_logits)) return;
+  throw_bad_data(fmt::format(
+      "{} was taken for logits, but the model's own scores on these inputs are {}; name the value "
+      "with the logits by --tensor{}",
+      io::quote(head.comparable), kind_name(kind),
+      may_be_logits ? ", or say --input logits if they are logits all the same" : ""));
 }
 
 }  // namespace
 
-Verification prove(const std::string& before, const std::string& after, const std::string& out,
-                   const ScoreHead& head, const LogOffset& offset, const VerifyOptions& options) {
+Verification prove(const ProvenModels& models, const ScoreHead& head, bool is_named,
+                   const LogOffset& offset, const VerifyOptions& options) {
   const io::TemporaryFolder folder;
   const std::string old_scores = folder.path("old.npy");
   const std::string new_scores = folder.path("new.npy");
@@ -61,24 +94,37 @@ Verification prove(const std::string& before, const std::string& after, const st
   // A probability next to 1 says little of the other one, but its logit does.
   const bool one_logit = head.one_logit != OneLogit::kNo;
   const std::string& old_value = one_logit ? head.scores : head.comparable;
-  const ShownModel shown_before(before, out, head, old_value);
-  const ShownModel shown_after(after, out, head, head.comparable);
-  const std::string ran_by = engine::run_model(head.format, shown_before.path(), options.inputs,
-                                               {old_value}, {old_scores}, options.threads);
-  if (one_logit) write_probabilities(old_scores, head.one_logit);
-  refuse_probabilities(old_scores, head);
-  engine::run_model(head.format, shown_after.path(), options.inputs, {head.comparable},
-                    {new_scores}, options.threads);
-  if (head.one_logit == OneLogit::kAlone) write_both_columns(new_scores);
-  Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
-                                            head.dtype, offset, options, ran_by);
-  if (head.output_kind == OutputKind::kLabels) {
-    engine::run_model(head.format, after, options.inputs, {head.output}, {new_labels},
-                      options.threads);
-    verification.differing_decisions = count_differing_labels(
-        old_scores, new_labels, head.comparable_kind, head.dtype, offset, options);
-  }
-  return verification;
+  const ShownModel shown_before(models.before, models.out, head, old_value);
+  const ShownModel shown_after(models.after, models.out, head, head.comparable);
+  HiddenPaths hidden = {{new_labels, "what the new model gives"},
+                        {folder.path(), "a temporary folder"}};
+  shown_before.add_to(hidden, models.before);
+  shown_after.add_to(hidden, models.out);
+  const auto run = [&](const std::string& model, const std::string& output,
+                       const std::string& result) {
+    return engine::run_model(head.format, model, options.inputs, {output}, {result},
+                             options.threads);
+  };
+  return naming(hidden, [&] {
+    const std::string ran_by = run(shown_before.path(), old_value, old_scores);
+    if (one_logit) write_probabilities(old_scores, head.one_logit);
+    const int class_axis =
+        class_axis_of(old_scores, head, static_cast<std::int64_t>(offset.delta.size()));
+    refuse_probabilities(old_scores, head, class_axis, options.surely_logits);
+    run(shown_after.path(), head.comparable, new_scores);
+    if (head.one_logit == OneLogit::kAlone) write_both_columns(new_scores);
+    Verification verification = verify_scores(old_scores, new_scores, head.comparable_kind,
+                                              class_axis, head.dtype, offset, options, ran_by);
+    if (head.output_kind == OutputKind::kLabels) {
+      run(models.after, head.output, new_labels);
+      verification.differing_decisions = count_differing_labels(
+          old_scores, new_labels, head.comparable_kind, class_axis, head.dtype, offset, options);
+    }
+    if (is_named && head.format == ModelFormat::kOnnx) {
+      verification.not_compared = prove_outputs(models, head, offset, options, folder);
+    }
+    return verification;
+  });
 }
 
 }  // namespace p2p::model

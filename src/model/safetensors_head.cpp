@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/text.hpp"
+#include "model/weight_loader.hpp"
 #include "p2p/error.hpp"
 
 namespace p2p::model {
@@ -15,6 +16,14 @@ namespace {
 
 constexpr std::string_view kBias = "bias";
 constexpr std::string_view kWeight = "weight";
+
+// What a new tensor needs, and the ways around it.
+constexpr std::string_view kLoader =
+    "the program that loads the weights must give the layer a bias too, or it leaves the new "
+    "tensor out";
+constexpr std::string_view kWithoutNewTensor =
+    "correct its scores with p2p correct, bake the model exported to ONNX or TorchScript, or bake "
+    "the module in Python: bake(module, prior)";
 
 /// What is before `ending` in "bias" or "layer.bias", its dot included.
 std::optional<std::string> prefix_of(std::string_view name, std::string_view ending) {
@@ -57,7 +66,11 @@ bool is_shard(std::string_view path) {
 class HeadFinder {
  public:
   HeadFinder(const io::SafetensorsHeader& header, const std::string& file, std::int64_t n_classes)
-      : header_(header), path_(file), file_(io::quote(file)), n_classes_(n_classes) {
+      : header_(header),
+        path_(file),
+        file_(io::quote(file)),
+        n_classes_(n_classes),
+        architecture_(io::printable(architecture_beside(file))) {
     for (const io::Tensor& tensor : header.tensors) by_name_.emplace(tensor.name, &tensor);
   }
 
@@ -100,6 +113,19 @@ class HeadFinder {
                       file_, io::quote(name)));
     }
     const std::string beside = *prefix + std::string(kWeight);
+    if (is_embedding(layer_of(*prefix))) {
+      throw_bad_data(
+          fmt::format("--add-bias {}: by its name {} of {} is an embedding, whose rows are looked "
+                      "up, so no bias there shifts scores; {}",
+                      io::quote(name), io::quote(beside), file_, kWithoutNewTensor));
+    }
+    if (!architecture_.empty()) {
+      throw_bad_data(fmt::format(
+          "--add-bias {}: {}, which config.json beside {} names, has no such bias, so "
+          "from_pretrained would leave it out and the scores uncorrected; {}; for a program of "
+          "your own that gives the layer a bias, bake a copy without config.json beside it",
+          io::quote(name), architecture_, file_, kWithoutNewTensor));
+    }
     const io::Tensor* weight = find(beside);
     if (weight == nullptr) {
       throw_bad_data(fmt::format(
@@ -125,7 +151,9 @@ class HeadFinder {
   [[nodiscard]] SafetensorsHead found() const {
     std::vector<SafetensorsHead> heads;
     for (const io::Tensor& bias : header_.tensors) {
-      if (const auto head = head_of(bias); head && fits(head->classes())) heads.push_back(*head);
+      auto head = head_of(bias);
+      if (!head) head = loose(bias);
+      if (head && fits(head->classes())) heads.push_back(*head);
     }
     if (heads.empty()) {
       throw_bad_data(fmt::format("{} has no tensor *.bias [{}] beside a *.weight [{}, d]{}", file_,
@@ -138,9 +166,9 @@ class HeadFinder {
     if (!missing.empty()) {
       throw_bad_data(
           fmt::format("{} has layers of {} classes with a bias ({}) and without ({}); if the last "
-                      "one has a bias, "
-                      "name it with --tensor, else --add-bias makes one",
-                      file_, heads[0].classes(), io::list_text(names), io::list_text(missing)));
+                      "one has a bias, name it with --tensor, else {}",
+                      file_, heads[0].classes(), io::list_text(names), io::list_text(missing),
+                      making_one("--add-bias makes one")));
     }
     throw_bad_data(
         fmt::format("{} has {} layers that may make the scores: {}; name the bias of the "
@@ -177,6 +205,26 @@ class HeadFinder {
     return SafetensorsHead{layer_of(*prefix), bias, false, *weight};
   }
 
+  /// A bias whose weight is not beside it, as of a layer that shares the weight of an embedding.
+  [[nodiscard]] std::optional<SafetensorsHead> loose(const io::Tensor& bias) const {
+    const auto prefix = prefix_of(bias.name, kBias);
+    if (!prefix || !io::is_float(bias.info.element) || bias.info.shape.size() != 1 ||
+        find(*prefix + std::string(kWeight)) != nullptr) {
+      return {};
+    }
+    return SafetensorsHead{layer_of(*prefix), bias, false, {}};
+  }
+
+  /// Whether a loose bias is that of the layer before `prefix`: predictions.bias of
+  /// predictions.decoder.
+  [[nodiscard]] bool has_loose_bias(std::string_view prefix, std::int64_t classes) const {
+    return std::ranges::any_of(header_.tensors, [&](const io::Tensor& bias) {
+      const auto head = loose(bias);
+      return head && head->classes() == classes && !head->layer.empty() &&
+             prefix.starts_with(head->layer + ".");
+    });
+  }
+
   /// Biases that layers of this many classes (0: of as many as are looked for) lack.
   [[nodiscard]] std::vector<std::string> missing_biases(std::int64_t classes = 0) const {
     std::vector<std::string> names;
@@ -185,7 +233,10 @@ class HeadFinder {
       const bool takes_bias = io::is_float(weight.info.element) && is_matrix(weight) &&
                               fits(weight.info.shape[0]) &&
                               (classes == 0 || weight.info.shape[0] == classes);
-      if (!prefix || !takes_bias) continue;
+      if (!prefix || !takes_bias || is_embedding(layer_of(*prefix)) ||
+          has_loose_bias(*prefix, weight.info.shape[0])) {
+        continue;
+      }
       const std::string bias = *prefix + std::string(kBias);
       if (find(bias) == nullptr) names.push_back(io::printable(bias));
     }
@@ -196,20 +247,29 @@ class HeadFinder {
   [[nodiscard]] std::string instead() const {
     const std::vector<std::string> missing = missing_biases();
     if (missing.size() == 1) {
-      return fmt::format(": the head has no bias; --add-bias {} makes one", missing[0]);
+      return ": the head has no bias; " +
+             making_one(fmt::format("--add-bias {} makes one", missing[0]));
     }
     if (!missing.empty()) {
-      return fmt::format(": the head has no bias; --add-bias NAME makes one, NAME one of {}",
-                         io::list_text(missing));
+      return ": the head has no bias; " +
+             making_one(
+                 fmt::format("--add-bias NAME makes one, NAME one of {}", io::list_text(missing)));
     }
     std::vector<std::string> others;
     for (const io::Tensor& tensor : header_.tensors) {
-      if (head_of(tensor)) others.push_back(described(tensor));
+      if (head_of(tensor) || loose(tensor)) others.push_back(described(tensor));
     }
     return fmt::format(
         ", found {}; name the bias with --tensor or use a prior of this model's "
         "classes{}",
         list_or_none(others), shard_hint());
+  }
+
+  /// `advice`, which makes a tensor, or what to do where nothing would load it.
+  [[nodiscard]] std::string making_one(const std::string& advice) const {
+    if (architecture_.empty()) return fmt::format("{} ({})", advice, kLoader);
+    return fmt::format("{}, which config.json names, would leave a new one out: {}", architecture_,
+                       kWithoutNewTensor);
   }
 
   [[nodiscard]] std::string shard_hint() const {
@@ -225,6 +285,7 @@ class HeadFinder {
   std::string path_;
   std::string file_;  ///< the path for messages
   std::int64_t n_classes_;
+  std::string architecture_;  ///< that loads the file, or empty
   std::unordered_map<std::string, const io::Tensor*> by_name_;
 };
 

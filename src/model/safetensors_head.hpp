@@ -19,9 +19,10 @@ struct SafetensorsHead {
   [[nodiscard]] std::int64_t classes() const { return bias.info.shape.back(); }
 };
 
-/// The bias [C] beside a weight [C, d] or [C, d, 1, ...], or what the options name. `n_classes` 0:
-/// of any number. Error{kBadData} when there is none or several, Error{kUsage} for options that fit
-/// no weight file; `file` is for messages.
+/// The bias [C] beside a weight [C, d] or [C, d, 1, ...], a bias [C] whose weight is elsewhere, or
+/// what the options name. `n_classes` 0: of any number. Error{kBadData} when there is none or
+/// several, and for a new bias that no loader would take (an embedding's; an architecture that a
+/// config.json beside `file` names), Error{kUsage} for options that fit no weight file.
 SafetensorsHead find_safetensors_head(const io::SafetensorsHeader& header, const std::string& file,
                                       std::int64_t n_classes, const BakeOptions& options);
 

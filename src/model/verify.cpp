@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/element.hpp"
+#include "io/text.hpp"
 #include "p2p/error.hpp"
 #include "p2p/open.hpp"
 
@@ -32,6 +33,8 @@ class NamedSource final : public RowSource {
   [[nodiscard]] std::int64_t rows() const override { return rows_->rows(); }
   [[nodiscard]] std::int64_t classes() const override { return rows_->classes(); }
   [[nodiscard]] DType dtype() const override { return rows_->dtype(); }
+  [[nodiscard]] std::vector<std::int64_t> shape() const override { return rows_->shape(); }
+  [[nodiscard]] int class_axis() const override { return rows_->class_axis(); }
   [[nodiscard]] const std::string& name() const override { return name_; }
   [[nodiscard]] bool random_access() const override { return rows_->random_access(); }
   void read(std::int64_t first, std::int64_t count, void* out) override {
@@ -43,14 +46,6 @@ class NamedSource final : public RowSource {
   std::unique_ptr<RowSource> rows_;
   std::string name_;
 };
-
-ScoreSet open_last_axis(const std::string& path, const std::string& name) {
-  ScoreSet set = open_scores({path}, {.class_axis = -1});
-  set.replace_front([&](std::unique_ptr<RowSource> rows) {
-    return std::make_unique<NamedSource>(std::move(rows), name);
-  });
-  return set;
-}
 
 using Row = std::span<const double>;
 
@@ -144,11 +139,11 @@ double relative_difference(double found, double expected) {
 }
 
 void require_same_shape(const RowSource& before, const RowSource& after) {
-  if (before.rows() == after.rows() && before.classes() == after.classes()) return;
+  if (before.shape() == after.shape()) return;
   throw_bad_data(fmt::format(
-      "the old model gives {} rows of {} scores and the new one {} of {}, so they cannot be "
-      "compared; both must be the same model",
-      before.rows(), before.classes(), after.rows(), after.classes()));
+      "the old model gives scores of shape {} and the new one of {}, so they cannot be compared; "
+      "the correction went to the wrong axis, or the two are not the same model",
+      io::shape_text(before.shape()), io::shape_text(after.shape())));
 }
 
 void compare_row(std::int64_t row, Row before, Row expected, Row after, const Decisions& decisions,
@@ -169,6 +164,14 @@ void compare_row(std::int64_t row, Row before, Row expected, Row after, const De
 
 }  // namespace
 
+ScoreSet open_rows(const std::string& path, const std::string& name, int class_axis) {
+  ScoreSet set = open_scores({path}, {.class_axis = class_axis});
+  set.replace_front([&](std::unique_ptr<RowSource> rows) {
+    return std::make_unique<NamedSource>(std::move(rows), name);
+  });
+  return set;
+}
+
 double default_tolerance(DType dtype) {
   if (dtype == DType::kF16) return kUnitsInLastPlace * kUnitF16;
   if (dtype == DType::kBF16) return kUnitsInLastPlace * kUnitBF16;
@@ -176,10 +179,10 @@ double default_tolerance(DType dtype) {
 }
 
 Verification verify_scores(const std::string& old_scores, const std::string& new_scores,
-                           OutputKind kind, DType stored, const LogOffset& offset,
+                           OutputKind kind, int class_axis, DType stored, const LogOffset& offset,
                            const VerifyOptions& options, const std::string& engine) {
-  ScoreSet before = open_last_axis(old_scores, "scores of the old model");
-  ScoreSet after = open_last_axis(new_scores, "scores of the new model");
+  ScoreSet before = open_rows(old_scores, "scores of the old model", class_axis);
+  ScoreSet after = open_rows(new_scores, "scores of the new model", class_axis);
   RowSource& new_source = *after.sources().front();
   require_same_shape(*before.sources().front(), new_source);
 
@@ -205,9 +208,9 @@ Verification verify_scores(const std::string& old_scores, const std::string& new
 }
 
 std::int64_t count_differing_labels(const std::string& old_scores, const std::string& new_labels,
-                                    OutputKind kind, DType stored, const LogOffset& offset,
-                                    const VerifyOptions& options) {
-  ScoreSet before = open_last_axis(old_scores, "scores of the old model");
+                                    OutputKind kind, int class_axis, DType stored,
+                                    const LogOffset& offset, const VerifyOptions& options) {
+  ScoreSet before = open_rows(old_scores, "scores of the old model", class_axis);
   const std::unique_ptr<LabelSource> labels = open_labels({new_labels});
   if (labels->rows() != before.rows()) {
     throw_bad_data(fmt::format(

@@ -5,13 +5,18 @@
 
 #include "p2p/bake.hpp"
 #include "p2p/correct.hpp"
+#include "p2p/row_source.hpp"
 #include "p2p/types.hpp"
 
 namespace p2p::model {
 
+/// The scores in a temporary .npy file, with the classes on `class_axis`, under a name that
+/// messages can use.
+ScoreSet open_rows(const std::string& path, const std::string& name, int class_axis);
+
 /// Compares scores of a new model with `correct` applied, in float64, to those of the old one: .npy
-/// files of [N, C] or [N, ..., C] floats for the same rows, both of `kind` (no labels). Logits must
-/// agree in their constants too: x = scale * z / T + delta.
+/// files of floats for the same rows, both of `kind` (no labels), with the classes on `class_axis`.
+/// Logits must agree in their constants too: x = scale * z / T + delta.
 ///   max_difference       max |new - expected| / max(1, |expected|); 0 where both are -inf,
 ///   infinite
 ///                        where one is
@@ -24,14 +29,14 @@ namespace p2p::model {
 /// Error{kBadData}: NaN (with row and class), a row that `correct` refuses, files of different
 /// shapes.
 Verification verify_scores(const std::string& old_scores, const std::string& new_scores,
-                           OutputKind kind, DType stored, const LogOffset& offset,
+                           OutputKind kind, int class_axis, DType stored, const LogOffset& offset,
                            const VerifyOptions& options, const std::string& engine);
 
 /// Differing decisions, as above, of a model that gives labels: .npy of integers, one for each row
 /// of `old_scores`. Error{kBadData}: as above; another number of labels; no class.
 std::int64_t count_differing_labels(const std::string& old_scores, const std::string& new_labels,
-                                    OutputKind kind, DType stored, const LogOffset& offset,
-                                    const VerifyOptions& options);
+                                    OutputKind kind, int class_axis, DType stored,
+                                    const LogOffset& offset, const VerifyOptions& options);
 
 /// The default tolerance where numbers are rounded to `dtype`.
 double default_tolerance(DType dtype);

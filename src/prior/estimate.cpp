@@ -107,7 +107,7 @@ PriorSettings prior_settings(const EstimateOptions& options, std::int64_t classe
   return settings;
 }
 
-std::vector<std::string> prior_warnings(const ClassPrior& prior) {
+std::vector<std::string> prior_warnings(const ClassPrior& prior, double zeros) {
   std::vector<std::string> warnings;
   const PriorSettings& settings = prior.settings;
   if (!settings.counts.empty()) {
@@ -142,6 +142,9 @@ std::vector<std::string> prior_warnings(const ClassPrior& prior) {
         "{} classes have almost no posterior mass; their prior was raised to the floor: {}",
         prior.floored.size(), class_list(prior.floored)));
   }
+  if (std::string memorised = memorised_warning(prior, zeros); !memorised.empty()) {
+    warnings.push_back(std::move(memorised));
+  }
   return warnings;
 }
 
@@ -175,6 +178,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     result.kind_assumed = true;
   }
   PosteriorModel model = posterior_model(settings, options.kind_stated);
+  const double zeros = share_with_zeros(settings.input_kind, scores);
 
   const std::vector<Block> blocks = plan_blocks(scores, options.part, options.parts);
   if (blocks.empty() && scores.rows() > 0) {
@@ -215,10 +219,7 @@ Estimate estimate_prior(ScoreSet& scores, LabelSource* labels, const EstimateOpt
     }
     prior.residual = matched_residual(prior, prior.match->offset);
   }
-  result.warnings = prior_warnings(result.prior);
-  if (std::string memorised = memorised_warning(result.prior, scores); !memorised.empty()) {
-    result.warnings.push_back(std::move(memorised));
-  }
+  result.warnings = prior_warnings(result.prior, zeros);
   return result;
 }
 

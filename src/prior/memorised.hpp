@@ -14,10 +14,13 @@ double mean_certainty(const ClassPrior& prior);
 /// rows; never where rows were weighted.
 bool is_memorised(const ClassPrior& prior);
 
-/// The sentence for a prior of memorised rows, else for scores of which more than a tenth of the
-/// rows hold a posterior of exactly 0, as forests give on rows that they were trained on; empty
-/// when neither. Looks at the first block of sources that can be rewound, 8 MiB at most, and not at
-/// float16, where small posteriors are 0.
-std::string memorised_warning(const ClassPrior& prior, ScoreSet& scores);
+/// Of the first rows of `scores`, at most 8 MiB of them, the share with a posterior of exactly 0; 0
+/// for logits, and for float16, where small posteriors are 0.
+double share_with_zeros(ScoreKind kind, ScoreSet& scores);
+
+/// The sentence for a prior of memorised rows, else where more than a tenth of the rows (`zeros`)
+/// hold a posterior of exactly 0, as forests give on rows that they were trained on; empty when
+/// neither.
+std::string memorised_warning(const ClassPrior& prior, double zeros);
 
 }  // namespace p2p

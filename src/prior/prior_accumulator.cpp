@@ -8,6 +8,7 @@
 
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
+#include "prior/memorised.hpp"
 #include "prior/posterior_pass.hpp"
 
 namespace p2p {
@@ -118,6 +119,7 @@ void PriorAccumulator::update(ScoreSet& batch, LabelSource* labels,
   }
   if (settings_.input_kind == ScoreKind::kAuto) set_kind(detect_kind(batch));
 
+  const double zeros = seen_ == 0 ? share_with_zeros(settings_.input_kind, batch) : zeros_;
   before_ = sums_;
   const Cut parts = cut(batch, sums_.open_rows());
   try {
@@ -137,6 +139,7 @@ void PriorAccumulator::update(ScoreSet& batch, LabelSource* labels,
   seen_ += batch.rows();
   ignored_ += ignored;
   labelled_ = labels != nullptr;
+  zeros_ = zeros;
 }
 
 void PriorAccumulator::merge(const PriorAccumulator& other) {
@@ -158,6 +161,7 @@ void PriorAccumulator::merge(const PriorAccumulator& other) {
         "or none");
   }
   if (seen_ == 0) set_kind(mine.input_kind);
+  if (seen_ == 0) zeros_ = other.zeros_;
   labelled_ = other.labelled_;
   sums_.merge(other.sums_);
   seen_ += other.seen_;
@@ -177,7 +181,7 @@ Estimate PriorAccumulator::finish() const {
   }
   InputRecord record{.name = "scores", .shape = {seen_, classes()}, .sha256 = {}};
   result.prior = finish_prior(std::move(settings), sums, {{std::move(record), 1, 1}});
-  result.warnings = prior_warnings(result.prior);
+  result.warnings = prior_warnings(result.prior, zeros_);
   return result;
 }
 

@@ -91,10 +91,13 @@ std::vector<double> training_offset(const Training& training, const std::vector<
     case Training::Loss::kOffset:
       demand_length(training, classes);
       for (std::size_t c = 0; c < b.size(); ++c) {
-        if (!std::isfinite(training.values[c])) {
-          throw_bad_data(fmt::format("{}: class {} has offset {}; offsets must be finite",
-                                     option(training), c, training.values[c]));
-        }
+        const double value = training.values[c];
+        const bool without_images = c < counts.size() && counts[c] == 0;
+        if (std::isfinite(value) || (without_images && value < 0)) continue;
+        throw_bad_data(
+            fmt::format("{}: class {} has offset {}; offsets must be finite, or -inf for a class "
+                        "without training images",
+                        option(training), c, value));
       }
       b = training.values;
       break;

@@ -1,6 +1,7 @@
 #include "report/bake.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 
@@ -50,6 +51,7 @@ void add_head(Json& json, const ScoreHead& head) {
   json["dtype"] = dtype_name(head.dtype);
   json["why_not_fold"] = text_or_null(head.why_not_fold);
   json["n_classes"] = head.n_classes;
+  json["class_axis"] = head.class_axis ? Json(*head.class_axis) : Json(nullptr);
 }
 
 Json record_json(const BakeRecord& record) {
@@ -71,6 +73,7 @@ Json verification_json(const Verification& verification) {
   json["tolerance"] = verification.tolerance;
   json["differing_decisions"] = verification.differing_decisions;
   json["changed_decisions"] = verification.changed_decisions;
+  json["not_compared"] = verification.not_compared;
   json["passed"] = verification.passed();
   return json;
 }
@@ -137,7 +140,9 @@ std::string records_text(const std::string& model, const std::vector<BakeRecord>
 
 std::string head_text(const std::string& model, const ScoreHead& head) {
   std::string text = fmt::format("{}: nothing is baked in\n", model);
-  text += line("classes", head.n_classes == 0 ? "not stated" : std::to_string(head.n_classes));
+  std::string classes = head.n_classes == 0 ? "not stated" : std::to_string(head.n_classes);
+  if (head.class_axis.value_or(-1) != -1) classes += fmt::format(", on axis {}", *head.class_axis);
+  text += line("classes", classes);
   if (!head.output.empty()) {
     text += line("output", fmt::format("'{}', {}", head.output, kind_name(head.output_kind)));
   }
@@ -151,11 +156,15 @@ std::string head_text(const std::string& model, const ScoreHead& head) {
 }
 
 std::string verification_text(const Verification& v) {
-  return fmt::format(
+  std::string text = fmt::format(
       "{}, {} rows: the new scores differ from the corrected old ones by at most {:.2g} (tolerance "
       "{:.2g}), {} decisions differ; the correction changed {} decisions",
       v.engine, v.n_rows, v.max_difference, v.tolerance, v.differing_decisions,
       v.changed_decisions);
+  if (!v.not_compared.empty()) {
+    text += fmt::format("; changed too, but not compared: {}", fmt::join(v.not_compared, ", "));
+  }
+  return text;
 }
 
 }  // namespace p2p::report

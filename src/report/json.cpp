@@ -131,6 +131,7 @@ Json offset_json(const LogOffset& offset) {
   Json out;
   out["delta"] = reals(offset.delta);
   if (!offset.scale.empty()) out["scale"] = reals(offset.scale);
+  if (offset.scale_kind) out["scale_kind"] = kind_name(*offset.scale_kind);
   out["temperature"] = offset.temperature;
   if (offset.second_temperature) out["second_temperature"] = *offset.second_temperature;
   out["capped"] = offset.capped;

@@ -15,7 +15,8 @@ Candidate candidate(Method method) {
   return result;
 }
 
-std::vector<Candidate> methods_of_auto(const ClassPrior& prior, const Evidence& evidence) {
+std::vector<Candidate> methods_of_auto(const ClassPrior& prior, const SelectOptions& options,
+                                       const Evidence& evidence) {
   const bool counts = !prior.empirical.empty();
   const bool labelled = evidence.holdout.labels != nullptr;
   std::vector<Candidate> result;
@@ -33,9 +34,10 @@ std::vector<Candidate> methods_of_auto(const ClassPrior& prior, const Evidence& 
     result.back().match_to = MatchTo::kTarget;
   }
   if (labelled) {
-    for (const Method method : {Method::kTemperature, Method::kBias, Method::kVectorScaling}) {
+    for (const Method method : {Method::kTemperature, Method::kBias}) {
       result.push_back(candidate(method));
     }
+    if (scales_fit(options, evidence)) result.push_back(candidate(Method::kVectorScaling));
   }
   return result;
 }
@@ -46,7 +48,7 @@ std::vector<Candidate> candidates(const ClassPrior& prior, const SelectOptions& 
                                   const Evidence& evidence) {
   std::vector<Candidate> bases;
   if (options.choose_method) {
-    bases = methods_of_auto(prior, evidence);
+    bases = methods_of_auto(prior, options, evidence);
   } else {
     bases.push_back(candidate(options.correction.method));
     bases.back().match_to = options.correction.match_to;
@@ -64,6 +66,11 @@ std::vector<Candidate> candidates(const ClassPrior& prior, const SelectOptions& 
     }
   }
   return result;
+}
+
+bool scales_fit(const SelectOptions& options, const Evidence& evidence) {
+  const LogOffset scaled{.delta = {0, 0}, .scale = {0, 1}, .scale_kind = evidence.holdout.kind};
+  return options.applied_to == ScoreKind::kAuto || scaled.fits(options.applied_to);
 }
 
 bool fits_holdout(const Candidate& candidate) {

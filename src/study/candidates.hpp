@@ -11,6 +11,10 @@ namespace p2p::study {
 std::vector<Candidate> candidates(const ClassPrior& prior, const SelectOptions& options,
                                   const Evidence& evidence);
 
+/// Whether scales that are learned on the held-out rows mean the same for the scores that will be
+/// corrected.
+bool scales_fit(const SelectOptions& options, const Evidence& evidence);
+
 /// Whether the candidate learns from the labelled held-out rows, so that every fold needs a fit.
 bool fits_holdout(const Candidate& candidate);
 

@@ -131,6 +131,12 @@ class Judge {
           "{} needs the test rows as the second model scores them (--second)", method.found.name);
       return {};
     }
+    if (!offset.fits(test_.rows.kind)) {
+      method.problem =
+          fmt::format("{} learned its scales from {}, but the test rows hold {}", method.found.name,
+                      kind_name(*offset.scale_kind), kind_name(test_.rows.kind));
+      return {};
+    }
     Judged judged;
     try {
       judged = (*this)(offset);

@@ -42,6 +42,7 @@ JudgedRows::JudgedRows(const TestRows& test, const LogOffset& offset,
                        const EvaluateOptions& options)
     : test_(&test), offset_(offset), options_(options) {
   demand_usable(*test.rows.scores, offset);
+  require_fit(offset, test.rows.kind, "'" + test.rows.scores->sources().front()->name() + "'");
   if (offset.second_temperature) {
     if (test.second == nullptr) {
       throw_usage(

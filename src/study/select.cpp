@@ -30,10 +30,19 @@ Selection select_correction(const ClassPrior& prior, const SelectOptions& option
   if (!options.choose_strength && options.correction.strength == 0) {
     Selection identity;
     identity.sentence = "leave it alone: --strength 0 is the identity, whatever the method";
-    return study::left_alone(std::move(identity), prior, options, evidence);
+    SelectOptions without_target = options;
+    without_target.correction.estimated_target.reset();
+    return study::left_alone(std::move(identity), prior, without_target, evidence);
   }
   if (evidence.holdout.scores != nullptr && evidence.holdout.labels != nullptr) {
-    return study::select_labelled(prior, options, evidence);
+    Selection selection = study::select_labelled(prior, options, evidence);
+    if (options.choose_method && !study::scales_fit(options, evidence)) {
+      selection.correction.warnings.push_back(
+          fmt::format("{} was left out: its scales would be learned from {}, but {} are corrected",
+                      info(Method::kVectorScaling).name, kind_name(evidence.holdout.kind),
+                      kind_name(options.applied_to)));
+    }
+    return selection;
   }
   if (!options.choose_method) {
     throw_usage("--strength auto needs labelled held-out scores (--holdout and --holdout-labels)");

@@ -16,6 +16,7 @@ class Family:
     mode: str  # that `--mode auto` takes: fold, add or reweight; refused
     kind: str = "logits"  # of the output
     output: str = "scores"
+    axis: int = -1  # of the classes in the output
     dtype: str = "float32"  # in which the offset is stored
     tolerance: float = 1e-5  # of scores; relative beyond 1
     options: tuple = ()  # that bake needs to find the scores
@@ -69,6 +70,13 @@ FAMILIES = [
     Family("conv-head-pool", TORCH, 13, 7, "fold"),
     Family("conv-head-flatten", TORCH, 13, 7, "fold"),
     Family("conv-head-no-bias", TORCH, 13, 7, "fold"),
+    Family("conv-head-4d", TORCH, 13, 7, "fold", axis=1),
+    Family("segmentation", TORCH, 13, 7, "fold", axis=1),
+    Family("segmentation-softmax", TORCH, 13, 7, "fold", "probs", "probabilities", axis=1),
+    Family("segmentation-softmax-opset11", TORCH, 11, 7, "fold", "probs", "probabilities", axis=1,
+           hidden="/net/Resize_output_0"),
+    Family("segmentation-labels", TORCH, 13, 7, "fold", "labels", "label", axis=1),
+    Family("time-first", TORCH, 14, 9, "fold"),
     Family("vit-token", TORCH, 14, 9, "add"),
     Family("vit-tokens", TORCH, 14, 9, "fold"),
     Family("mlp", TORCH, 13, 8, "fold"),

@@ -9,7 +9,16 @@ import test_torchscript
 from conftest import Priors, Workplace
 from families import FAMILIES
 from harness import attempt
-from running import batches, before, both_classes, difference, expected, inputs_of, session
+from running import (
+    batches,
+    before,
+    both_classes,
+    classes_last,
+    difference,
+    expected,
+    inputs_of,
+    session,
+)
 
 HEADER = ["family", "made by", "mode", "difference", "decisions", "fold", "add"]
 
@@ -46,7 +55,8 @@ def compared(family, place):
         old, new = before(family)["which"][:, 0], place.outputs()["which"][:, 0]
         wanted = expected(family, correction).argmax(axis=-1)
     else:
-        old, new = before(family)[family.output], place.outputs()[family.output]
+        old, new = (classes_last(family, run[family.output])
+                    for run in (before(family), place.outputs()))  # fmt: skip
         wanted = expected(family, correction)
         if family.one_logit and new.shape[-1:] != (2,):
             old, new, wanted = (both_classes(p) for p in (old, new, wanted))

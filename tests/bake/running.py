@@ -107,6 +107,11 @@ def linear_classifier(node, x):
     return z
 
 
+def classes_last(family, scores):
+    """The output of a family with its classes on the last axis; labels as they are."""
+    return scores if family.kind == "labels" else np.moveaxis(scores, family.axis, -1)
+
+
 @functools.cache
 def logits(family):
     """The original scores z in float64, [..., C]: the output, or what goes into its last Softmax,
@@ -115,9 +120,9 @@ def logits(family):
         with np.errstate(divide="ignore"):
             return np.log(before(family)[family.output].astype(np.float64))
     if family.hidden:
-        return exposed(family, family.hidden).astype(np.float64)
+        return np.moveaxis(exposed(family, family.hidden), family.axis, -1).astype(np.float64)
     if family.kind == "logits":
-        return before(family)[family.output].astype(np.float64)
+        return classes_last(family, before(family)[family.output]).astype(np.float64)
     nodes = load(MODELS / family.name / "model.onnx").graph.node
     if family.one_logit:
         (sigmoid,) = [node for node in nodes if node.op_type == "Sigmoid"]
@@ -128,7 +133,9 @@ def logits(family):
             if node.op_type == kind == "LinearClassifier":
                 return linear_classifier(node, next(iter(inputs_of(family).values())))
             if node.op_type == kind:
-                return exposed(family, node.input[0]).astype(np.float64)
+                axis = [a.i for a in node.attribute if a.name == "axis"]
+                z = exposed(family, node.input[0]).astype(np.float64)
+                return np.moveaxis(z, axis[0] if axis else -1, -1)
     raise AssertionError(f"{family.name} has no scores")
 
 
@@ -192,7 +199,7 @@ def check_scores(family, found, correction, tolerance=None):
     tolerance = tolerance or family.tolerance
     z = correction.scores(family)
     if family.output:
-        found = found[family.output]
+        found = classes_last(family, found[family.output])
         if family.kind != "labels":
             size = np.abs(correction.factor * logits(family)) if family.kind == "logits" else 0
             assert difference(found, expected(family, correction), size) <= tolerance

@@ -115,11 +115,12 @@ def test_a_scale_for_each_class(workplace, priors, family, mode):
 
 
 @each(scales=False)
-def test_a_scale_for_each_class_is_refused_behind_a_softmax(workplace, priors, family):
+def test_a_scale_of_logits_for_each_class_is_refused_where_only_probabilities_are_seen(workplace, priors, family):
     place = workplace(family)
     method = ["--method", "vector-scaling", *priors.holdout(family.classes)]
+    why = "a scale for each class needs the logits" if family.logits else "learned from logits"
     refuse(place.folder, "bake", family.file, "--prior", place.prior, *method, *family.options,
-           "-o", "new.onnx", words=["a scale for each class needs the logits"])  # fmt: skip
+           "-o", "new.onnx", words=[why])  # fmt: skip
 
 
 @each()

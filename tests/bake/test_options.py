@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from families import family
 from harness import attempt, p2p, refuse, refuse_twice, sentence, snapshot
-from running import Correction, check_scores, correction_of, load
+from running import (
+    Correction,
+    check_scores,
+    correction_of,
+    inputs_of,
+    load,
+    log_softmax,
+    run,
+)
 
 CLASSES = ["ant", "bee", "cat", "dog", "emu", "fox"]
 
@@ -106,6 +114,64 @@ def test_fold_is_refused_for_a_scale_of_each_class(mlp, priors):
     refuse(mlp.folder, "bake", "model.onnx", "--prior", mlp.prior, "--method", "vector-scaling",
            *priors.holdout(8), "--mode", "fold", "-o", "new.onnx", code=2,
            words=["--mode add"])  # fmt: skip
+
+
+@pytest.fixture
+def probabilities(mlp, priors):
+    """Options that give the held-out rows as probabilities, where the model has logits."""
+    scores, labels, _ = priors.arrays(8)
+    np.save(mlp.folder / "probs.npy", np.exp(log_softmax(np.load(scores))))
+    return ["--holdout", "probs.npy", "--holdout-labels", labels]
+
+
+def test_scales_that_were_learned_from_probabilities_do_not_go_onto_logits(mlp, probabilities):
+    refuse(mlp.folder, "bake", "model.onnx", "--prior", mlp.prior, "--method", "vector-scaling",
+           *probabilities, "-o", "new.onnx", words=["learned from probs"])  # fmt: skip
+
+
+def test_auto_leaves_scales_of_probabilities_out_and_says_so(mlp, probabilities):
+    outcome = p2p("bake", "model.onnx", "--prior", mlp.prior, "--method", "auto", *probabilities,
+                  "-o", "new.onnx", "--json", cwd=mlp.folder)  # fmt: skip
+    assert "vector-scaling was left out" in outcome.err
+    assert outcome.json["method"] not in ("none", "vector-scaling")
+
+
+# ---- the axis of the classes
+
+
+@pytest.mark.parametrize("axis", [1, -3])
+def test_the_axis_that_the_model_says_may_be_named(workplace, axis):
+    place = workplace(family("segmentation"))
+    assert place.bake("--class-axis", axis)["class_axis"] == -3
+    check_scores(place.family, place.outputs(), place.correction)
+
+
+def test_another_axis_than_the_model_says_is_refused(workplace):
+    place = workplace(family("segmentation"))
+    refuse(place.folder, "bake", "model.onnx", "--prior", place.prior, "--class-axis", -1, "-o",
+           "new.onnx", words=["--class-axis -1", "axis -3"])  # fmt: skip
+
+
+def einsum(place):
+    """The segmentation's scores by an operator that does not say where the classes lie, under a
+    shape that does not either: positions and classes are as many."""
+    made = load(place.model)
+    made.graph.output[0].name = "mixed"
+    made.graph.node.add(op_type="Einsum", input=["scores"], output=["mixed"])
+    made.graph.node[-1].attribute.add(name="equation", s=b"abcd->abdc", type=3)
+    place.model.write_bytes(made.SerializeToString())
+
+
+def test_an_axis_that_nothing_says_is_asked_for(workplace):
+    place = workplace(family("segmentation"))
+    einsum(place)
+    refuse(place.folder, "bake", "model.onnx", "--prior", place.prior, "-o", "new.onnx",
+           words=["4 axes", "--class-axis"])  # fmt: skip
+    proof = place.bake("--class-axis", 1, "--verify", "inputs.npz")
+    assert proof["mode"] == "add" and proof["verification"]["passed"]
+    old, new = (run(path, inputs_of(place.family))["mixed"] for path in (place.model, place.path()))
+    np.testing.assert_allclose(new - old, np.broadcast_to(
+        place.correction.delta[:, None, None], old.shape), atol=1e-5)  # fmt: skip
 
 
 # ---- class names

@@ -8,7 +8,16 @@ import pytest
 from families import FAMILIES, family
 from harness import p2p, refuse
 from onnx import TensorProto, helper, numpy_helper
-from running import before, correction_of, expected, inputs_of, load, logits, run
+from running import (
+    before,
+    correction_of,
+    expected,
+    inputs_of,
+    load,
+    log_softmax,
+    logits,
+    run,
+)
 
 ALONE = [f for f in FAMILIES if not f.logits and not f.refused]
 
@@ -23,6 +32,23 @@ def reweighted(p, delta, temperature=1.0):
         z = np.log(p.astype(np.float64)) / temperature + delta
     w = np.exp(z - z.max(axis=-1, keepdims=True))
     return w / w.sum(axis=-1, keepdims=True)
+
+
+# ---- scales
+
+
+def test_a_scale_for_each_class_is_the_power_of_its_probability(workplace, priors):
+    place = workplace(family("sklearn-forest"))
+    logits_file, labels, _ = priors.arrays(4)
+    np.save(place.folder / "held.npy", np.exp(log_softmax(np.load(logits_file))))
+    method = ["--method", "vector-scaling", "--holdout", "held.npy", "--holdout-labels", labels]
+    found = p2p("correct", "held.npy", "--prior", place.prior, *method, "-o", "new.npy", "--json",
+                cwd=place.folder).json  # fmt: skip
+    assert len(set(found["scale"])) == 4
+    assert place.bake(*method, "--verify", "inputs.npz")["verification"]["passed"]
+    p = before(place.family)[place.family.output]
+    wanted = reweighted(p, np.array(found["delta"]), 1 / np.array(found["scale"]))
+    np.testing.assert_allclose(place.outputs()[place.family.output], wanted, atol=1e-5)
 
 
 # ---- labels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from families import chosen, family
 from files import read_safetensors, safetensors_bytes
-from harness import p2p, refuse, snapshot
+from harness import attempt, p2p, refuse, snapshot
 from running import MODELS, Correction, correction_of, difference
 from safetensors import safe_open
 from safetensors.numpy import load_file
@@ -146,6 +146,38 @@ def test_a_head_without_bias_offers_to_make_one(workplace):
     place = workplace(family("safetensors-no-bias"))
     refuse(place.folder, "bake", place.model.name, "--prior", place.prior, "-o", "new.safetensors",
            words=["--add-bias head.bias"])  # fmt: skip
+
+
+def test_a_new_bias_comes_with_a_word_on_who_loads_it(workplace):
+    place = workplace(family("safetensors-no-bias"))
+    outcome = attempt("bake", place.model.name, "--prior", place.prior, "--add-bias", "head.bias",
+                      "-o", "new.safetensors", "--quiet", cwd=place.folder)  # fmt: skip
+    assert outcome.code == 0
+    assert "warning: the tensor 'head.bias' is new" in outcome.err
+    assert "must give the layer a bias too" in outcome.err
+
+
+@pytest.mark.parametrize("architecture", ["LlamaForSequenceClassification", "GPT2LMHeadModel"])
+@pytest.mark.parametrize("options", [(), ("--add-bias", "head.bias")])
+def test_a_bias_that_from_pretrained_would_leave_out_is_not_made(workplace, architecture, options):
+    place = workplace(family("safetensors-no-bias"))
+    (place.folder / "config.json").write_text(json.dumps({"architectures": [architecture]}))
+    text = refuse(place.folder, "bake", place.model.name, "--prior", place.prior, *options, "-o",
+                  "new.safetensors", words=[architecture, "p2p correct", "ONNX"])  # fmt: skip
+    assert ("--add-bias" in text) == bool(options)
+
+
+def test_the_bias_of_a_head_that_shares_an_embedding_is_found(tmp_path, priors):
+    """As in BERT's masked language model: the weight is saved once, under the embedding's name."""
+    tensors = {"embeddings.word_embeddings.weight": ("F32", [10, 4], b"\0" * 160),
+               "cls.predictions.bias": ("F32", [10], np.arange(10, dtype="<f4").tobytes())}  # fmt: skip
+    (tmp_path / "m.safetensors").write_bytes(safetensors_bytes(tensors))
+    prior = priors.make(10)
+    said = p2p("bake", "m.safetensors", "--prior", prior, "-o", "new.safetensors", "--json",
+               cwd=tmp_path).json  # fmt: skip
+    assert said["tensor"] == "cls.predictions.bias"
+    found = arrays(tmp_path / "new.safetensors")["cls.predictions.bias"]
+    assert difference(found, np.arange(10) + correction_of(prior).delta) < 1e-6
 
 
 def test_another_number_of_classes_is_refused(workplace, priors):

@@ -121,6 +121,21 @@ class ConvNet(nn.Module):
         return torch.flatten(x, 1)
 
 
+class PointNet(ConvNet):
+    """Scores of [rows, classes, 1, 1]."""
+
+    def forward(self, image):
+        return self.head(self.pool(self.body(image)))
+
+
+class Segmenter(ConvNet):
+    """A class for each of 7x7 positions, enlarged from the 3x3 that the head scores."""
+
+    def forward(self, image):
+        x = F.adaptive_avg_pool2d(self.body(image), 4)[:, :, :3, :3]
+        return F.interpolate(self.head(x), size=(7, 7), mode="bilinear", align_corners=False)
+
+
 class Attention(nn.Module):
     """A transformer block, normalised first."""
 
@@ -164,6 +179,14 @@ class VisionTransformer(nn.Module):
         x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], dim=1) + self.position
         scores = self.head(self.norm(self.blocks(x)))
         return scores if self.tokens else scores[:, 0]
+
+
+class TimeFirst(VisionTransformer):
+    """Scores of [tokens, rows, classes]."""
+
+    def forward(self, image):
+        x = self.patches(image).flatten(2).transpose(1, 2)
+        return self.head(self.norm(self.blocks(x)).transpose(0, 1))
 
 
 class Mlp(nn.Module):
@@ -276,6 +299,16 @@ FAMILIES = {
     "conv-head-flatten": lambda: export_of(ConvNet(7, pool_last=False), images(), opset=13),
     "conv-head-no-bias": lambda: export_of(
         ConvNet(7, pool_last=False, bias=False), images(), opset=13),
+    "conv-head-4d": lambda: export_of(PointNet(7, pool_last=False), images(), opset=13),
+    "segmentation": lambda: export_of(Segmenter(7, pool_last=False), images(), opset=13),
+    "segmentation-softmax": lambda: export_of(
+        softmax(Segmenter(7, pool_last=False)), images(), ("probabilities",), opset=13),
+    "segmentation-softmax-opset11": lambda: export_of(
+        softmax(Segmenter(7, pool_last=False)), images(), ("probabilities",), opset=11),
+    "segmentation-labels": lambda: export_of(
+        Ending(Segmenter(7, pool_last=False), lambda z: z.argmax(1)), images(), ("label",),
+        opset=13),
+    "time-first": lambda: export_of(TimeFirst(9, tokens=True), images(), opset=14, rows_axis=1),
     "vit-token": lambda: export_of(VisionTransformer(9, tokens=False), images(), opset=14),
     "vit-tokens": lambda: export_of(VisionTransformer(9, tokens=True), images(), opset=14),
     "mlp": lambda: export_of(Mlp(8), vectors(), opset=13),
@@ -354,7 +387,9 @@ def built(name, make):
     return export
 
 
-def write_onnx(folder, exporter, net, inputs, outputs, opset, batch=None, weights_as_inputs=False):
+def write_onnx(
+    folder, exporter, net, inputs, outputs, opset, batch=None, weights_as_inputs=False, rows_axis=0
+):
     example = tuple(value[: batch or 2] for value in inputs.values())
     names = list(inputs)
     options = {"input_names": names, "output_names": outputs, "opset_version": opset}
@@ -367,7 +402,8 @@ def write_onnx(folder, exporter, net, inputs, outputs, opset, batch=None, weight
         if batch is None:
             options["dynamic_shapes"] = tuple({0: torch.export.Dim("batch")} for _ in names)
     elif batch is None:
-        options["dynamic_axes"] = {name: {0: "batch"} for name in [*names, *outputs]}
+        options["dynamic_axes"] = {name: {0: "batch"} for name in names}
+        options["dynamic_axes"] |= {name: {rows_axis: "batch"} for name in outputs}
     torch.onnx.export(net, example, str(folder / "model.onnx"), **options)
 
 

@@ -36,6 +36,7 @@ FACTORS = {
         "vector-scaling",
         "drops",
         "gla",
+        "auto",
     ),
     "target": (
         "uniform",

@@ -36,6 +36,7 @@ class Python:
     """prior2posterior in this process."""
 
     has_parts = False
+    divides_by_temperature = True
 
     def __init__(self, case):
         import prior2posterior as p2p
@@ -122,7 +123,13 @@ class Python:
             **second,
             **self.read,
         )
-        return found.to_dict(), self._flat(np.asarray(scores))
+        report = {
+            **found.to_dict(),
+            "method": found.method,
+            "strength": found.strength,
+            "selection": found.selection,
+        }
+        return report, self._flat(np.asarray(scores))
 
     def _flat(self, scores):
         return (
@@ -152,6 +159,7 @@ class Command:
     """p2p in processes of its own, on files in a folder."""
 
     has_parts = True
+    divides_by_temperature = False
 
     def __init__(self, case, folder):
         self.case, self.o, self.folder = case, case.options, pathlib.Path(folder)
@@ -299,4 +307,11 @@ class Command:
         return self._run("inspect", "prior.json", "--json")
 
     def evaluate(self):
-        raise NotImplementedError
+        o, case = self.o, self.case
+        args = [self._scores("test", case.test.stored), *self.read, *self.exclude, "--json"]
+        args += ["--labels", self._save("test_labels.npy", case.test_labels)]
+        if case.counts is not None:
+            args += ["--counts", self._save("counts.npy", case.counts)]
+        if o["ignore"] is not None:
+            args += ["--ignore-index", o["ignore"]]
+        return self._run("evaluate", *args)

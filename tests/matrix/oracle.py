@@ -98,12 +98,19 @@ def class_weights(labels, shares):
         return (shares * len(labels) / m)[labels]
 
 
-def delta_of(log_t, log_r, kept, strength):
-    """strength * (log t - log r), finite entries of mean 0; 0 where a class is not corrected."""
+def delta_of(log_t, log_r, kept, strength, raised=None):
+    """strength * (log t - log r), finite entries of mean 0; 0 where a class is not corrected.
+
+    Classes whose r was raised to its floor get no more than the largest of the others.
+    """
     delta = np.zeros(len(kept))
     if strength == 0:
         return delta
     delta[kept] = strength * (log_t - log_r)[kept]
+    if raised is not None and raised.any() and (kept & ~raised).any():
+        largest = delta[kept & ~raised].max()
+        if np.isfinite(largest):
+            delta[raised] = np.minimum(delta[raised], largest)
     finite = kept & np.isfinite(delta)
     delta[finite] -= delta[finite].mean()
     return delta
@@ -198,23 +205,279 @@ def fit(z, labels, weights, *, scales="one", offsets=None, b=0.0, start=None):
     return w, moved
 
 
-def likeliest_shares(z, log_s, kept):
-    """t of largest likelihood of softmax(z - log s + log t); classes not kept keep w = 1."""
-    joint = softmax(z)
-    s = np.exp(log_s)
+def clamped(values, low, high):
+    """clip(k values, low, high) with k such that it has the sum of `values` scaled to 1."""
+    values = np.maximum(values, 1e-300)
+    if ((values >= low) & (values <= high)).all():
+        return values
+    k = np.sort(np.concatenate([low, high]) / np.concatenate([values, values]))
+    sums = np.clip(k[:, None] * values, low, high).sum(axis=1)
+    i = np.searchsorted(sums, 1.0)
+    if i == 0 or i == len(k):
+        return np.clip(k[min(i, len(k) - 1)] * values, low, high)
+    share = (1 - sums[i - 1]) / (sums[i] - sums[i - 1])
+    return np.clip((k[i - 1] + share * (k[i] - k[i - 1])) * values, low, high)
+
+
+LARGEST_WEIGHT = 1000
+
+
+def likeliest_shares(z, s, kept, *, lam=1.0, start=None):
+    """t of docs/methods/em.md, with lam below 1 of map-em.md, of the classes kept; and the rounds.
+
+    Plain EM from s, or from `start`. Other classes keep their weight 1.
+    """
+    p = softmax(z)
+    share = s[kept] / s[kept].sum()
+    low, high = share / LARGEST_WEIGHT, share * LARGEST_WEIGHT
+    t = share if start is None else start
     w = np.ones(len(s))
-    total = s[kept].sum()
-    for _ in range(200000):
-        post = joint * w
-        post /= post.sum(axis=1, keepdims=True)
-        m = post.mean(axis=0)
-        t = m[kept] / m[kept].sum() * total
-        new = t / s[kept]
-        change = np.abs(t - s[kept] * w[kept]).sum() / 2
-        w[kept] = new
-        if change < 1e-13:
-            break
-    return s * w
+    rounds, change = 0, 1.0
+    while change >= 1e-13 and rounds < 20000:
+        rounds += 1
+        w[kept] = t / share
+        m = ((1 / (p @ w)) @ p * w)[kept]
+        new = clamped(lam * m / m.sum() + (1 - lam) / len(t), low, high)
+        change = np.abs(new - t).sum() / 2
+        t = new
+    return t, rounds
+
+
+def gain_of(z, s, kept, t):
+    """Mean log-likelihood of the rows under t of the classes kept, over that under s."""
+    w = np.ones(len(s))
+    w[kept] = t / (s[kept] / s[kept].sum())
+    return log(softmax(z) @ w).mean()
+
+
+def divergence(a, b):
+    a, b = a[a > 0], b[a > 0]
+    return (a * np.log(a / b)).sum()
+
+
+def trust(s, t_em):
+    """lam of docs/methods/map-em.md; s and t_em over the corrected classes."""
+    u = np.full(len(s), 1 / len(s))
+
+    def f(d, g):
+        return 0.0 if d <= 0 else 1.0 if np.isinf(g) else g * d / (1 + g * d)
+
+    def inv(x):
+        return np.inf if x == 1 else 2 * (1 / (1 - x) - 1)
+
+    level = inv(1 - f(divergence(s, u), inv(0.2)))
+    return 0.9 * f(divergence(t_em, u), level) + 0.1 * (1 - f(divergence(t_em, s), level))
+
+
+def shift_target(z, labels, z_target, s, kept, solver, *, hard=False):
+    """t of docs/methods/bbse.md and rlls.md, over all classes; `hard` counts predictions."""
+    n_classes = len(s)
+    counted = (lambda x: np.eye(n_classes)[x.argmax(axis=1)]) if hard else softmax
+    p = counted(z)
+    pi_h = np.bincount(labels, minlength=n_classes) / len(labels)
+    joint = np.stack([p[labels == c].sum(axis=0) for c in range(n_classes)], axis=1) / len(labels)
+    mu = counted(z_target).mean(axis=0)
+    found = kept & (pi_h > 0)
+    others = ~found & (pi_h > 0)
+    mu = mu - joint[:, others] @ (s[others] / pi_h[others])
+    w = solver(joint[np.ix_(found, found)], mu[found], pi_h[found], s[found], len(labels))
+    raw = np.maximum(w, 0) * pi_h[found]
+    t = s.copy()
+    if raw.sum() > 0:
+        share = s[found] / s[found].sum()
+        t[found] = s[found].sum() * clamped(
+            raw / raw.sum(), share / LARGEST_WEIGHT, share * LARGEST_WEIGHT
+        )
+    if np.abs(t - s).max() < 1e-12:
+        return s
+    step = 1.0
+    for _ in range(11):
+        gain = log(softmax(z_target) @ (1 + step * (t / s - 1))).mean()
+        if abs(gain + 1e-12) < 1e-9:
+            raise UnsureError("a gain of next to nothing")
+        if gain > 0:
+            return s + step * (t - s)
+        step /= 2
+    return s
+
+
+class UnsureError(Exception):
+    """Rounding decides."""
+
+
+def bbse_weights(joint, mu, share, s, n_rows):
+    """w of M w = mu, or the ridge of docs/methods/bbse.md."""
+    a = joint / share
+    inverse = np.linalg.inv(a)
+    rcond = 1 / (np.abs(a).sum(axis=0).max() * np.abs(inverse).sum(axis=0).max())
+    if rcond > 1e-7:
+        return inverse @ mu / share
+    if rcond > 1e-9:
+        raise UnsureError("a condition near the bound")
+    ridge = 1e-6 * (a**2).sum() / len(mu)
+    return (s + np.linalg.solve(a.T @ a + ridge * np.eye(len(mu)), a.T @ (mu - a @ s))) / share
+
+
+def rlls_weights(joint, mu, share, s, n_rows):
+    """1 + the minimum of |M theta - e| + Delta |theta| over theta >= -1, of all its candidates."""
+    k = len(mu)
+    confidence = np.log(2 * k / 0.05)
+    delta = 0.03 * (2 * confidence / (3 * n_rows) + np.sqrt(2 * confidence / n_rows))
+    e = mu - joint.sum(axis=1)
+
+    def cost(theta):
+        return np.linalg.norm(joint @ theta - e) + delta * np.linalg.norm(theta)
+
+    candidates = [np.zeros(k), np.linalg.lstsq(joint, e, rcond=None)[0]]
+    for fixed in np.ndindex((2,) * k):
+        fixed = np.array(fixed, bool)
+        theta = np.where(fixed, -1.0, 0.0)
+        if fixed.any():
+            candidates.append(theta)
+        if fixed.all():
+            continue
+        x = norms(joint[:, ~fixed], joint @ theta - e, delta, fixed.sum())
+        theta = theta.copy()
+        theta[~fixed] = x
+        candidates.append(theta)
+    return 1 + min((x for x in candidates if (x >= -1 - 1e-12).all()), key=cost)
+
+
+def norms(a, c, delta, more):
+    """The minimum of |a x + c| + delta sqrt(|x|^2 + more) where it is smooth."""
+
+    def value(x):
+        return np.linalg.norm(a @ x + c) + delta * np.sqrt(x @ x + more)
+
+    def gradient_hessian(x):
+        r = a @ x + c
+        size, norm = np.linalg.norm(r) + 1e-300, np.sqrt(x @ x + more) + 1e-300
+        g = a.T @ r / size
+        h = (a.T @ a - np.outer(g, g)) / size
+        h += delta * (np.eye(len(x)) - np.outer(x, x) / norm**2) / norm
+        return g + delta * x / norm, h
+
+    # Where the gradient is 0, x is a ridge solution.
+    ridges = [
+        np.linalg.solve(a.T @ a + ridge * np.eye(a.shape[1]), -a.T @ c)
+        for ridge in np.logspace(-12, 4, 200)
+    ]
+    return newton(value, gradient_hessian, min(ridges, key=value))
+
+
+def class_losses(z, labels, n_classes):
+    """Mean of -log softmax(z)_y of the rows of each class."""
+    loss = -log_softmax(z)[np.arange(len(z)), labels]
+    rows = np.bincount(labels, minlength=n_classes)
+    with np.errstate(invalid="ignore"):
+        return np.bincount(labels, weights=loss, minlength=n_classes) / rows
+
+
+def tilted(loss, radius):
+    """The h of largest sum h loss with KL(h || uniform) <= radius."""
+    low, high = -60.0, 60.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        h = softmax(loss * np.exp(middle))
+        inside = (h * log(np.maximum(h * len(h), 1e-300))).sum() <= radius
+        low, high = (middle, high) if inside else (low, middle)
+    return softmax(loss * np.exp(low))
+
+
+def worst_own_target(z, labels, log_r, kept, eps):
+    """g of docs/methods/drops.md over all classes, or None where Newton's method finds none."""
+    n_classes = z.shape[1]
+    moving = kept & (np.bincount(labels, minlength=n_classes) > 0)
+    share = moving.sum() / n_classes
+
+    def target(x):
+        g = np.full(n_classes, 1 / n_classes)
+        g[moving] = share * softmax(x)
+        return g
+
+    def losses(x):
+        offset = delta_of(log(target(x)), log_r, kept, 1.0)
+        return class_losses(z + offset, labels, n_classes)[moving]
+
+    def kl(h):
+        return (h * log(h * len(h))).sum()
+
+    def balanced(v, x):  # all v equal, x of mean 0
+        return np.append((v - v.mean())[:-1], x.mean())
+
+    k = int(moving.sum())
+    x = root(lambda x: balanced(losses(x), x), np.zeros(k))
+    if x is not None and kl(softmax(x)) <= eps / share:
+        return target(x)
+    loss = losses(np.zeros(k))
+    h = tilted(loss, eps / share)
+    slope = np.log(np.std(loss) / np.std(log(h)))
+
+    def conditions(y):
+        h = softmax(y[:-1])
+        return np.append(
+            balanced(losses(y[:-1]) - np.exp(y[-1]) * log(h), y[:-1]), kl(h) - eps / share
+        )
+
+    y = root(conditions, np.append(log(h) - log(h).mean(), slope))
+    return None if y is None else target(y[:-1])
+
+
+def root(f, x):
+    """A zero of f by Newton's method with differences and halved steps, or None."""
+    value = f(x)
+    for _ in range(200):
+        if np.abs(value).max() < 1e-13:
+            return x
+        step = 1e-6
+        jacobian = np.stack(
+            [(f(x + step * e) - f(x - step * e)) / (2 * step) for e in np.eye(len(x))], axis=1
+        )
+        move = np.linalg.lstsq(jacobian, -value, rcond=None)[0]
+        length = 1.0
+        while length > 1e-10:
+            trial = f(x + length * move)
+            if np.linalg.norm(trial) < np.linalg.norm(value):
+                break
+            length /= 2
+        else:
+            return x if np.abs(value).max() < 1e-10 else None
+        x, value = x + length * move, trial
+    return None
+
+
+# Choosing -----------------------------------------------------------------------------------------
+
+
+def costs(x, labels):
+    """Costs of rows whose mean is the NLL, the error, and 1 - macro-F1 to first order in a row."""
+    n, n_classes = x.shape
+    predicted = x.argmax(axis=1)
+    right = predicted == labels
+    either = np.bincount(labels, minlength=n_classes) + np.bincount(predicted, minlength=n_classes)
+    named = either > 0
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * np.bincount(labels[right], minlength=n_classes) / either
+    by_row = (
+        2 * right / either[labels] - f1[labels] / either[labels] - f1[predicted] / either[predicted]
+    )
+    return {
+        "nll": -log_softmax(x)[np.arange(n), labels],
+        "accuracy": 1.0 - right,
+        "balanced-accuracy": 1.0 - right,
+        "macro-f1": 1 - f1[named].mean() - n * by_row / named.sum(),
+    }
+
+
+def stratified_mean(values, labels, share):
+    """Mean of the means of classes, weighted by `share`, and its standard error."""
+    rows = np.bincount(labels, minlength=len(share))
+    means = np.bincount(labels, weights=values, minlength=len(share)) / np.maximum(rows, 1)
+    squares = np.bincount(labels, weights=(values - means[labels]) ** 2, minlength=len(share))
+    freedom = np.maximum(rows - 1, 0)
+    pooled = squares.sum() / freedom.sum() if freedom.any() else np.inf
+    variance = np.where(rows > 1, squares / np.maximum(freedom, 1), pooled) / np.maximum(rows, 1)
+    return share @ means, np.sqrt((share**2 * variance)[share > 0].sum())
 
 
 # Metrics ------------------------------------------------------------------------------------------

@@ -104,3 +104,90 @@ def test_a_correction_may_be_baked_itself(model, prior, tmp_path):
     np.testing.assert_allclose(
         scores(tmp_path / "new.onnx"), scores(model) + correction.delta, rtol=1e-5, atol=1e-5
     )
+
+
+def write_near_zero(path):
+    """Features [N, 4] -> logits [0, z] with z near -40, whose log-sum-exp is 0 but for 1e-17."""
+    nodes = [
+        onnx.helper.make_node("Gemm", ["x", "w", "b"], ["z"]),
+        onnx.helper.make_node("Mul", ["z", "zero"], ["z0"]),
+        onnx.helper.make_node("Concat", ["z0", "z"], ["logits"], axis=1),
+    ]
+    arrays = {"w": np.full((4, 1), 0.1), "b": np.array([-40.0]), "zero": np.array(0.0)}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "head",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 4])],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["N", 2])],
+        [onnx.numpy_helper.from_array(a.astype(np.float32), name) for name, a in arrays.items()],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, path)
+
+
+def test_logits_that_look_like_log_probabilities_are_what_input_says(tmp_path):
+    write_near_zero(tmp_path / "m.onnx")
+    prior = p2p.estimate_prior(np.random.default_rng(2).normal([2, 0], 1, (50, 2)))
+    correction = p2p.make_correction(prior)
+
+    def bake(**options):
+        return p2p.bake(
+            tmp_path / "m.onnx",
+            correction,
+            tmp_path / "new.onnx",
+            tensor="logits",
+            verify=INPUTS,
+            **options,
+        )
+
+    with pytest.raises(p2p.Error, match=r'log-probs.*input="logits"'):
+        bake()
+    assert bake(input="logits")["verification"]["passed"]
+    np.testing.assert_allclose(
+        scores(tmp_path / "new.onnx"),
+        scores(tmp_path / "m.onnx") + correction.delta,
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+def test_inputs_that_do_not_fit_are_called_verify_not_by_a_file_that_is_gone(
+    model, prior, tmp_path
+):
+    with pytest.raises(p2p.Error, match=r"'verify' has shape \[50, 3\]"):
+        p2p.bake(model, prior, tmp_path / "new.onnx", verify=INPUTS[:, :3])
+    with pytest.raises(p2p.Error, match="'verify' lacks 'x' and holds 'y'"):
+        p2p.bake(model, prior, tmp_path / "new.onnx", verify={"y": INPUTS})
+
+
+def write_weights(path, **arrays):
+    """A .safetensors file of float32 arrays; a dot in a name is written as two underscores."""
+    header, data = {}, b""
+    for name, array in arrays.items():
+        content = array.astype("<f4").tobytes()
+        header[name.replace("__", ".")] = {
+            "dtype": "F32",
+            "shape": array.shape,
+            "data_offsets": [len(data), len(data) + len(content)],
+        }
+        data += content
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_a_new_bias_is_warned_of(prior, tmp_path):
+    write_weights(tmp_path / "m.safetensors", score__weight=np.ones((7, 4)))
+    with pytest.warns(p2p.PriorWarning, match=r"'score.bias' is new.*must give the layer a bias"):
+        p2p.bake(
+            tmp_path / "m.safetensors", prior, tmp_path / "new.safetensors", add_bias="score.bias"
+        )
+
+
+def test_a_bias_that_from_pretrained_would_leave_out_is_refused(prior, tmp_path):
+    write_weights(tmp_path / "m.safetensors", score__weight=np.ones((7, 4)))
+    (tmp_path / "config.json").write_text('{"architectures": ["MistralForSequenceClassification"]}')
+    with pytest.raises(p2p.Error, match=r"MistralForSequenceClassification.*bake\(module, prior\)"):
+        p2p.bake(
+            tmp_path / "m.safetensors", prior, tmp_path / "new.safetensors", add_bias="score.bias"
+        )

@@ -91,8 +91,16 @@ def test_columns_in_another_order_are_refused_wherever_a_table_is_given(toy, fra
 def test_numbered_columns_in_another_order_need_names_to_match(toy):
     prior = p2p.estimate_prior(toy.logits, counts=toy.counts)
     table = pandas.DataFrame(toy.logits)[[6, 5, 4, 3, 2, 1, 0]]
-    with pytest.raises(p2p.Error, match=r"numbered in another order.*put the columns in order"):
-        p2p.correct(table, prior)
+    labels = toy.labels
+    for call in (
+        lambda: p2p.correct(table, prior),
+        lambda: p2p.make_correction(prior, method="bias", holdout=table, holdout_labels=labels),
+        lambda: p2p.make_correction(prior, method="em", unlabelled=table),
+        lambda: p2p.evaluate(table, labels),
+        lambda: p2p.inspect(prior, table, labels),
+    ):
+        with pytest.raises(p2p.Error, match=r"numbered in another order.*put the columns in order"):
+            call()
 
 
 def test_a_class_that_no_row_believes_in_may_be_read_as_integers(toy):

@@ -101,6 +101,20 @@ def scaling(prior, logits, labels):
     )
 
 
+def test_scales_that_were_learned_from_probabilities_are_refused(prior, logits, labels):
+    """A layer makes logits, which differ from log-probabilities by a constant of each row."""
+    of_probs = p2p.make_correction(
+        prior,
+        method="vector-scaling",
+        holdout=torch.softmax(logits, 1),
+        holdout_labels=labels,
+    )
+    for use in (lambda: p2p.bake(nn.Sequential(nn.Linear(4, C)), of_probs),
+                lambda: PriorCorrection(of_probs)):  # fmt: skip
+        with pytest.raises(p2p.Error, match="learned from probs"):
+            use()
+
+
 def state(module):
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 

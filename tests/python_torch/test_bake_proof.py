@@ -77,6 +77,22 @@ def test_probabilities_are_proven_too(correction):
     p2p.bake(Model(nn.LogSoftmax(1)), correction, verify=X)
 
 
+def test_logits_that_look_like_log_probabilities_are_what_input_says():
+    """[0, z] with z near -40: the log-sum-exp is 0 but for 1e-17."""
+    module = nn.Sequential(nn.Linear(5, 2))
+    with torch.no_grad():
+        module[0].weight.mul_(torch.tensor([[0.0], [1.0]]))
+        module[0].bias.copy_(torch.tensor([0.0, -40.0]))
+    logits = np.random.default_rng(2).normal([2, 0], 1, (50, 2))
+    correction = p2p.make_correction(p2p.estimate_prior(logits))
+    with pytest.raises(p2p.Error, match=r"proof failed.*log-probs need input='logits'"):
+        p2p.bake(module, correction, verify=X)
+    baked = p2p.bake(module, correction, verify=X, input="logits")
+    np.testing.assert_allclose(
+        baked(X).detach().numpy(), corrected(module, correction), rtol=1e-5, atol=1e-5
+    )
+
+
 def test_without_inputs_a_forward_that_nobody_reads_is_warned_of(correction):
     with pytest.warns(p2p.PriorWarning, match=r"nothing was run; .*verify=x"):
         p2p.bake(Model(torch.relu), correction)

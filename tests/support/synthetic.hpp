@@ -30,7 +30,8 @@ inline Synthetic synthetic(const SyntheticOptions& options) {
   std::mt19937_64 random(options.seed);
   const auto uniform = [&] { return (static_cast<double>(random() >> 11) + 0.5) * 0x1.0p-53; };
   const auto normal = [&] {
-    return std::sqrt(-2 * std::log(uniform())) * std::cos(2 * std::numbers::pi * uniform());
+    const double radius = std::sqrt(-2 * std::log(uniform()));
+    return radius * std::cos(2 * std::numbers::pi * uniform());
   };
   Synthetic result;
   const std::size_t classes = options.model_prior.size();

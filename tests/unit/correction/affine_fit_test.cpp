@@ -80,6 +80,16 @@ TEST(AffineFit, EndsOnRowsThatAreToldApartWithoutError) {
   EXPECT_LT(found.rounds.back().objective.value(), 1e-9);
 }
 
+TEST(AffineFit, RefusesRowsOfOneClass) {
+  // -log softmax(w z + d)_2 falls for ever as w_2 grows, or d_2 where it may move.
+  const test::Synthetic rows = sample();
+  for (const FitShape& shape : {FitShape{.temperature = true}, FitShape{.scale = true}}) {
+    test::expect_bad_data({"labels.npy", "one class", "2", "two classes"}, [&] {
+      fit(rows, shape, {}, {0, 0, 1, 0});
+    });
+  }
+}
+
 TEST(AffineFit, DoesNotDependOnWhereItStarts) {
   const test::Synthetic rows = sample(2.5);
   const FitShape shape{.temperature = true, .offset = true};

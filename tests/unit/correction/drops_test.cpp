@@ -5,10 +5,12 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <string>
 
 #include "support/expect_error.hpp"
 #include "support/known_prior.hpp"
 #include "support/naive_prior.hpp"
+#include "support/reference_numbers.hpp"
 
 namespace p2p {
 namespace {
@@ -81,14 +83,21 @@ TEST(Drops, EndsAtTheTargetThatIsWorstForItsOwnCorrection) {
   }
 }
 
-TEST(Drops, DividesByTheMeasuredPriorAndMultipliesByTheTarget) {
+// At 0.001 the ball is what bounds the target, at 0.5 all classes lose the same.
+TEST(Drops, HasTheTargetAndTheOffsetsOfItsFormula) {
   for (const bool logit_adjusted : {false, true}) {
-    const test::KnownPrior known({.logit_adjusted = logit_adjusted, .rows = 40000});
-    const Correction found = known.correct(drops(0.1));
-    Values expected = known.offset;
-    for (std::size_t c = 0; c < 4; ++c) expected[c] += std::log(found.target[c]);
-    expected = test::centred(expected);
-    for (std::size_t c = 0; c < 4; ++c) EXPECT_NEAR(found.offset.delta[c], expected[c], 0.1);
+    const test::KnownPrior known({.logit_adjusted = logit_adjusted, .rows = 3000});
+    for (const std::string eps : {"0.001", "0.5"}) {
+      const Correction found = known.correct(drops(std::stod(eps)));
+      const std::string what =
+          (logit_adjusted ? "drops b = log pi, eps " : "drops b = 0, eps ") + eps;
+      const Values& target = test::reference(what + ": target");
+      const Values& delta = test::reference(what + ": delta");
+      for (std::size_t c = 0; c < 4; ++c) {
+        EXPECT_NEAR(found.target[c], target[c], 1e-7) << what;
+        EXPECT_NEAR(found.offset.delta[c], delta[c], 1e-6) << what;
+      }
+    }
   }
 }
 

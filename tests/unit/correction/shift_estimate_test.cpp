@@ -8,6 +8,7 @@
 
 #include "shift_testing.hpp"
 #include "support/expect_error.hpp"
+#include "support/reference_numbers.hpp"
 
 namespace p2p {
 namespace {
@@ -64,20 +65,28 @@ TEST_P(EitherShiftMethod, RecoversTheTargetPriorWhateverTheTrainingOffset) {
   }
 }
 
-TEST_P(EitherShiftMethod, TheOffsetMovesTheModelToTheTarget) {
-  const Values pi = test::long_tail(5, 20);
-  const Values target = reversed(pi);
+TEST_P(EitherShiftMethod, HasTheNumbersOfItsFormula) {
+  const std::string method = GetParam().method == Method::kBbse ? "bbse " : "rlls ";
+  const std::string confusion = GetParam().confusion == Confusion::kSoft ? "soft " : "hard ";
   for (const bool balanced_training : {false, true}) {
     ShiftCase shift = small_case(balanced_training);
-    const Values delta = shift.correct(guarded()).offset.delta;
-    // What a model of posterior pi is to be raised by, b taken into account.
-    Values ideal(5);
-    for (std::size_t c = 0; c < 5; ++c) {
-      ideal[c] = std::log(target[c] / pi[c]) + (balanced_training ? std::log(pi[c]) : 0);
-    }
-    const double mean = std::accumulate(ideal.begin(), ideal.end(), 0.0) / 5;
-    for (std::size_t c = 0; c < 5; ++c) EXPECT_NEAR(delta[c], ideal[c] - mean, 0.4) << c;
+    const Correction found = shift.correct(guarded());
+    const std::string what = method + confusion + (balanced_training ? "b = log pi" : "b = 0");
+    test::expect_near(found.target, test::reference(what + ": target"), 1e-7);
+    test::expect_near(found.offset.delta, test::reference(what + ": delta"), 1e-6);
   }
+}
+
+TEST(ShiftEstimate, OfFewRowsIsLessNoiseByRlls) {
+  ShiftCase shift({.model_prior = {0.5, 0.3, 0.2},
+                   .target_prior = {0.2, 0.3, 0.5},
+                   .holdout_rows = 200,
+                   .target_rows = 200,
+                   .separation = 0.3});
+  test::expect_near(shift.correct(method_options(Method::kBbse)).target,
+                    test::reference("bbse of few rows: target"), 1e-6);
+  test::expect_near(shift.correct(method_options(Method::kRlls)).target,
+                    test::reference("rlls of few rows: target"), 1e-6);
 }
 
 TEST_P(EitherShiftMethod, HeldOutRowsMayFollowAnyDistribution) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -121,6 +123,11 @@ inline double total_variation(const Values& a, const Values& b) {
   double sum = 0;
   for (std::size_t c = 0; c < a.size(); ++c) sum += std::abs(a[c] - b[c]);
   return sum / 2;
+}
+
+inline void expect_near(const Values& found, const Values& expected, double tolerance) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t c = 0; c < found.size(); ++c) EXPECT_NEAR(found[c], expected[c], tolerance) << c;
 }
 
 inline Values reversed(Values values) {

@@ -3,10 +3,12 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "support/expect_error.hpp"
 #include "support/known_prior.hpp"
 #include "support/loss_gradient.hpp"
+#include "support/reference_numbers.hpp"
 
 namespace p2p {
 namespace {
@@ -16,7 +18,7 @@ using Values = std::vector<double>;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const CorrectionOptions kVectorScaling = test::options_of(Method::kVectorScaling);
 
-TEST(VectorScaling, RecoversScalesAndOffsets) {
+TEST(VectorScaling, HasTheScalesAndOffsetsOfTheLeastLoss) {
   const Values stretch = {2, 1, 0.5, 3};
   for (const bool logit_adjusted : {false, true}) {
     test::KnownPrior known({.logit_adjusted = logit_adjusted, .rows = 40000});
@@ -27,12 +29,12 @@ TEST(VectorScaling, RecoversScalesAndOffsets) {
     options.target = {1, 2, 3, 4};
     const LogOffset offset = known.correct(options).offset;
     EXPECT_EQ(offset.temperature, 1);
-    Values expected = known.offset;
-    for (std::size_t c = 0; c < 4; ++c) expected[c] += std::log(options.target[c]);
-    expected = test::centred(expected);
+    const std::string what = logit_adjusted ? "vector-scaling b = log pi" : "vector-scaling b = 0";
+    const Values scale = test::reference(what + ": scale");
+    const Values delta = test::reference(what + ": delta");
     for (std::size_t c = 0; c < 4; ++c) {
-      EXPECT_NEAR(offset.scale.at(c) * stretch[c], 1, 0.1);
-      EXPECT_NEAR(offset.delta[c], expected[c], 0.25);
+      EXPECT_NEAR(offset.scale.at(c), scale[c], 1e-6);
+      EXPECT_NEAR(offset.delta[c], delta[c], 1e-6);
     }
   }
 }
@@ -69,6 +71,11 @@ TEST(VectorScaling, LeavesExcludedClassesAndSwitchesOffThoseOfTargetZero) {
   EXPECT_EQ(offset.scale[1], 1);
   EXPECT_EQ(offset.delta[3], -kInf);
   EXPECT_TRUE(std::isfinite(offset.delta[0]));
+}
+
+TEST(VectorScaling, RefusesRowsOfOneCorrectedClass) {
+  const test::KnownPrior known({.rows_prior = {0.5, 0, 0.5, 0}, .excluded = {0}});
+  test::expect_bad_data({"labels.npy", "one class", "2"}, [&] { known.correct(kVectorScaling); });
 }
 
 TEST(VectorScaling, HasTheSameBitsForAnyNumberOfThreads) {

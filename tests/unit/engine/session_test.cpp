@@ -31,7 +31,7 @@ class FakeSession final : public Session {
   }
   std::vector<Tensor> run(const std::vector<Tensor>& batch,
                           const std::vector<std::string>& outputs) override {
-    batches.push_back(batch.front().shape.front());
+    if (!batch.front().shape.empty()) batches.push_back(batch.front().shape.front());
     return std::vector<Tensor>(outputs.size(), model_(batch));
   }
 
@@ -181,6 +181,16 @@ TEST(RunBatches, AnOutputWithoutAnEntryForEachRowIsRefusedAndNothingIsWritten) {
   EXPECT_FALSE(std::filesystem::exists(folder.path("y.npy")));
 }
 
+TEST(RunBatches, AnOutputMayHaveTheRowsOfOneBatchOnAnyAxis) {
+  const InputFolder folder;
+  FakeSession session({floats("x", {-1, 2})}, [](const std::vector<Tensor>&) {
+    return tensor(Scalar::kF32, {2, 3, 2}, std::string(48, '\0'));
+  });
+  run(session, rows_of_two(folder, 3), folder.path("y.npy"));
+  EXPECT_EQ(open_scores({folder.path("y.npy")}, {.class_axis = -1}).sources().front()->shape(),
+            (std::vector<std::int64_t>{2, 3, 2}));
+}
+
 TEST(RunBatches, OutputsOfDifferentShapesMakeNoArray) {
   const InputFolder folder;
   FakeSession session({floats("x", {1, 2})}, [n = std::int64_t{0}](const auto&) mutable {
@@ -199,6 +209,30 @@ TEST(RunBatches, OutputsMustBeThereAndHoldNumbers) {
                   [&] { run(session, rows, folder.path("y.npy"), "z"); });
   expect_bad_data({"output 'words'", "tensor(string)"},
                   [&] { run(session, rows, folder.path("y.npy"), "words"); });
+}
+
+TEST(RunBatches, ANumberWithoutRowsGoesIntoEveryBatch) {
+  const InputFolder folder;
+  std::vector<std::vector<std::int64_t>> shapes;
+  FakeSession session({floats("scale", {}), floats("x", {-1, 2})},
+                      [&](const std::vector<Tensor>& batch) {
+                        shapes.push_back(batch[0].shape);
+                        return batch[1];
+                      });
+  const std::string path = folder.add(
+      "x.npz", test::zip({{.name = "scale.npy", .data = npy_of<float>("<f4", "()", {3})},
+                          {.name = "x.npy",
+                           .data = npy_of<float>("<f4", "(70, 2)", test::counting<float>(140))}}));
+  run(session, path, folder.path("y.npy"));
+  EXPECT_THAT(shapes, ElementsAre(testing::IsEmpty(), testing::IsEmpty()));
+  EXPECT_EQ(test::read_file(folder.path("y.npy")).substr(128),
+            bytes_of(test::counting<float>(140)));
+}
+
+TEST(EngineErrors, SayTheModelInPlaceOfItsPath) {
+  expect_bad_data({"'/a/m.onnx' cannot be run by it: 'Load model from the model failed'"}, [] {
+    throw_engine_error("/a/m.onnx", "it", "Load model from /a/m.onnx failed");
+  });
 }
 
 TEST(EngineErrors, KeepTheFirstLine) {

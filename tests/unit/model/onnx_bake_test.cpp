@@ -399,6 +399,18 @@ TEST(BakeOnnx, RefusesScalesOfTheClassesBehindASoftmax) {
       HasSubstr("a scale for each class needs the logits"));
 }
 
+TEST(BakeOnnx, RefusesScalesThatWereLearnedFromProbabilities) {
+  const ModelFile file(gemm_parts());
+  LogOffset offset = kOffset;
+  offset.scale = {1, 2, 3};
+  offset.scale_kind = ScoreKind::kLogits;
+  EXPECT_NO_THROW(bake(file.path(), offset, kRecord, {}, ""));
+  offset.scale_kind = ScoreKind::kProbs;
+  EXPECT_THAT(
+      p2p::test::error_of(ErrorCode::kBadData, [&] { bake(file.path(), offset, kRecord, {}, ""); }),
+      HasSubstr("learned from probs, but 'scores' holds logits"));
+}
+
 TEST(BakeOnnx, PutsANewBiasBehindTheOtherInputsSoThatRewritingKeepsTheNode) {
   Parts parts = gemm_parts();
   parts.nodes = {make_node({"x", "W"}, "scores", "fc", "Gemm")};

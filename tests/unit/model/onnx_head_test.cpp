@@ -209,6 +209,124 @@ TEST(FindOnnxHead, RefusesANamedValueOfAnotherWidth) {
   EXPECT_THAT(refusal(parts, 3, options), HasSubstr("has 7 classes, but the prior has 3"));
 }
 
+/// Logits of each position, of which `node` picks one a row.
+Parts decoder_ending_in(const std::string& node) {
+  Parts parts = gemm_parts();
+  parts.inputs = {test::value_info("x", {-1, -1, 2}), test::value_info("last", {-1, 2}, 7)};
+  parts.nodes = {make_node({"x", "W"}, "z", "score", "MatMul"), node};
+  parts.initializers.pop_back();
+  return parts;
+}
+
+TEST(FindOnnxHead, TakesLogitsPickedAtAPosition) {
+  for (const char* op : {"Gather", "GatherND"}) {
+    const OnnxHead head = head_of(decoder_ending_in(make_node({"z", "last"}, "scores", "", op)));
+    EXPECT_EQ(head.logits, "scores") << op;
+    EXPECT_EQ(head.site, FoldSite::kNone) << op;
+  }
+}
+
+TEST(FindOnnxHead, RefusesProbabilitiesPickedAtAPosition) {
+  Parts parts = decoder_ending_in(make_node({"z"}, "p", "s", "Softmax"));
+  parts.nodes.push_back(make_node({"p", "last"}, "scores", "", "GatherND"));
+  EXPECT_THAT(refusal(parts), HasSubstr("computes with the probabilities of the Softmax 's'"));
+}
+
+/// scores = `op`(z, exp(t)), or of softmax(z) in its place.
+Parts scaled_by_exp(const std::string& op, const std::string& of) {
+  Parts parts = ending_in(make_node({of}, "e", "", "Exp"));
+  parts.nodes.push_back(make_node({"z", "e"}, "scores", "scaled", op));
+  parts.initializers.push_back(make_tensor("t", DType::kF32, {}, test::floats({2.5F})));
+  return parts;
+}
+
+TEST(FindOnnxHead, TakesExpOfAConstantForAScale) {
+  EXPECT_EQ(head_of(scaled_by_exp("Mul", "t")).logits, "scores");
+  EXPECT_EQ(head_of(scaled_by_exp("Div", "t")).logits, "scores");
+  EXPECT_THAT(refusal(scaled_by_exp("Mul", "z")), HasSubstr("computes with the probabilities"));
+}
+
+/// gemm_parts with a node of ONNX Runtime's own in place of the Gemm.
+Parts contrib(const std::vector<std::string>& inputs, const std::string& op,
+              const std::string& attribute = "") {
+  Parts parts = gemm_parts();
+  parts.nodes = {make_node(inputs, "scores", "fc", op, attribute) +
+                 bytes_field(7, "com.microsoft")};
+  return parts;
+}
+
+TEST(FindOnnxHead, FoldsIntoAFusedGemmWithoutActivation) {
+  const OnnxHead head = head_of(contrib({"x", "W", "b"}, "FusedGemm"));
+  EXPECT_EQ(head.site, FoldSite::kBias);
+  EXPECT_EQ(head.bias->name, "b");
+  EXPECT_EQ(head.n_classes, 3);
+}
+
+TEST(FindOnnxHead, ActsBehindAFusedGemmWithARelu) {
+  const OnnxHead head =
+      head_of(contrib({"x", "W", "b"}, "FusedGemm", test::string_attribute("activation", "Relu")));
+  EXPECT_EQ(head.site, FoldSite::kNone);
+  EXPECT_EQ(head.logits, "scores");
+}
+
+TEST(FindOnnxHead, RefusesAFusedGemmWithASigmoid) {
+  EXPECT_THAT(refusal(contrib({"x", "W", "b"}, "FusedGemm",
+                              test::string_attribute("activation", "Sigmoid"))),
+              HasSubstr("com.microsoft.FusedGemm 'fc'"));
+}
+
+TEST(FindOnnxHead, FoldsIntoTheFloatBiasOfAQuantisedLayer) {
+  for (const auto& [op, inputs] : {std::pair<std::string, std::vector<std::string>>{
+                                       "DynamicQuantizeMatMul", {"x", "W", "s", "", "b"}},
+                                   {"MatMulIntegerToFloat", {"x", "W", "s", "s", "", "", "b"}}}) {
+    Parts parts = contrib(inputs, op);
+    parts.initializers.push_back(make_tensor("s", DType::kF32, {}, test::floats({0.1F})));
+    const OnnxHead head = head_of(parts);
+    EXPECT_EQ(head.site, FoldSite::kBias) << op;
+    EXPECT_EQ(head.bias->name, "b") << op;
+    EXPECT_FALSE(head.can_scale) << op;
+  }
+}
+
+TEST(FindOnnxHead, ActsBehindAQuantisedLayerWithoutABias) {
+  Parts parts = contrib({"x", "W", "s"}, "DynamicQuantizeMatMul");
+  parts.initializers.push_back(make_tensor("s", DType::kF32, {}, test::floats({0.1F})));
+  EXPECT_THAT(head_of(parts).why_not_fold, HasSubstr("has no bias"));
+}
+
+TEST(FindOnnxHead, ARefusalListsTheValuesThatAreAsWideAsTheClasses) {
+  Parts parts = gemm_parts();
+  parts.nodes = {
+      make_node({"x", "H"}, "h", "hidden", "MatMul"), make_node({"h", "W"}, "m", "fc", "MatMul"),
+      make_node({"m", "b"}, "z", "add", "Add"), make_node({"z"}, "scores", "stack", "Concat")};
+  parts.initializers.push_back(make_tensor("H", DType::kF32, {2, 2}, test::floats({1, 2, 3, 4})));
+  EXPECT_THAT(refusal(parts),
+              AllOf(HasSubstr("as wide as the classes: 'z' (of Add 'add')"),
+                    ::testing::Not(HasSubstr("'m'")), ::testing::Not(HasSubstr("'h'"))));
+  BakeOptions options;
+  options.tensor = "logits";
+  EXPECT_THAT(refusal(parts, 3, options),
+              AllOf(HasSubstr("makes the value 'logits'"), HasSubstr("'z' (of Add 'add')")));
+}
+
+TEST(FindOnnxHead, RefusesANamedValueThatNoOutputIsMadeFrom) {
+  Parts parts = gemm_parts();
+  parts.nodes.push_back(make_node({"x", "W"}, "unused", "", "MatMul"));
+  BakeOptions options;
+  options.tensor = "unused";
+  EXPECT_THAT(refusal(parts, 3, options), HasSubstr("no output"));
+}
+
+TEST(KindOfOutput, IsKnownWhereTheOutputIsMadeOfTheseLogitsAlone) {
+  Parts parts = ending_in(make_node({"z"}, "scores", "s", "Softmax"));
+  parts.nodes.push_back(make_node({"z"}, "other", "", "Tanh"));
+  parts.outputs.push_back(test::value_info("other", {-1, 3}));
+  const ModelFile file(parts);
+  const OnnxModel model = load_onnx(file.path());
+  EXPECT_EQ(kind_of_output(model, "scores", "z", 3), OutputKind::kProbs);
+  EXPECT_EQ(kind_of_output(model, "other", "z", 3), std::nullopt);
+}
+
 TEST(OnnxClassNames, ComeFromTheMetadata) {
   Parts parts = gemm_parts();
   parts.model_fields =

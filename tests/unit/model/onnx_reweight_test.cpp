@@ -145,13 +145,24 @@ TEST(Reweight, IsRefusedBeforeOperatorSet7) {
               HasSubstr("operator set 6"));
 }
 
-TEST(Reweight, IsRefusedForScalesOfTheClasses) {
+TEST(Reweight, RaisesEachClassToItsScale) {
+  const ModelFile file(shares());
+  bake_here(file, {.delta = {1, 0, -1}, .temperature = 2, .scale = {1, 2, 3}});
+  const OnnxModel after = load_onnx(file.path("baked.onnx"));
+  EXPECT_THAT(initializer(after, "prior2posterior/exponent"), ElementsAre(0.5, 1, 1.5));
+  EXPECT_EQ(after.maker("prior2posterior/largest"), nullptr);
+  expect_unbakes(file);
+}
+
+TEST(Reweight, IsRefusedForScalesThatWereLearnedFromLogits) {
   const ModelFile file(shares());
   EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
                                   [&] {
-                                    bake_here(file, {.delta = {1, 0, -1}, .scale = {1, 2, 3}});
+                                    bake_here(file, {.delta = {1, 0, -1},
+                                                     .scale = {1, 2, 3},
+                                                     .scale_kind = ScoreKind::kLogits});
                                   }),
-              HasSubstr("a scale for each class needs the logits"));
+              HasSubstr("learned from logits"));
 }
 
 TEST(Reweight, StacksAndComesOutAgain) {

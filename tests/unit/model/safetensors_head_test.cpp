@@ -191,6 +191,78 @@ TEST(SafetensorsHead, GetsABiasOnlyBesideAWeightOfTheClasses) {
   EXPECT_THAT(bad_data({zeros("bn.weight", {3})}, 3, added("bn.bias")), HasSubstr("shape [3]"));
 }
 
+TEST(SafetensorsHead, OffersABiasOnlyWithWhatItsLoaderMustDo) {
+  EXPECT_THAT(bad_data({zeros("fc.weight", {3, 4})}, 3),
+              HasSubstr("the program that loads the weights must give the layer a bias too"));
+}
+
+TEST(SafetensorsHead, IsNoEmbeddingOfAsManyRows) {
+  const std::vector<StoredTensor> tied = {zeros("model.embed_tokens.weight", {3, 4}),
+                                          zeros("transformer.wte.weight", {3, 4})};
+  EXPECT_THAT(bad_data(tied, 3), AllOf(HasSubstr("found none"), Not(HasSubstr("--add-bias"))));
+  EXPECT_THAT(bad_data(tied, 3, added("transformer.wte.bias")),
+              AllOf(HasSubstr("'transformer.wte.weight'"), HasSubstr("is an embedding"),
+                    HasSubstr("p2p correct")));
+  auto with_head = tied;
+  with_head.push_back(zeros("head.weight", {3, 4}));
+  EXPECT_THAT(bad_data(with_head, 3), HasSubstr("--add-bias head.bias makes one"));
+}
+
+TEST(SafetensorsHead, MayBeABiasWhoseWeightIsAnEmbeddings) {
+  const ScoreHead head =
+      head_of(weight_file({zeros("bert.embeddings.word_embeddings.weight", {5, 4}),
+                           zeros("cls.predictions.bias", {5}),
+                           zeros("cls.predictions.transform.LayerNorm.bias", {4}),
+                           zeros("cls.predictions.transform.LayerNorm.weight", {4})}),
+              5);
+  EXPECT_EQ(head.bias, "cls.predictions.bias");
+  EXPECT_EQ(head.layer, "tensor 'cls.predictions.bias'");
+  EXPECT_THAT(bad_data({zeros("cls.predictions.bias", {5})}, 3),
+              HasSubstr("found cls.predictions.bias [5]"));
+}
+
+TEST(SafetensorsHead, MayBeABiasAboveTheLayerItIsFor) {
+  EXPECT_EQ(head_of(weight_file({zeros("cls.predictions.bias", {5}),
+                                 zeros("cls.predictions.decoder.weight", {5, 4})}),
+                    5)
+                .bias,
+            "cls.predictions.bias");
+}
+
+TEST(SafetensorsHead, WithAndWithoutAWeightBesideItIsNotGuessed) {
+  auto tensors = kLinear;
+  tensors.push_back(zeros("lm_head.bias", {3}));
+  EXPECT_THAT(bad_data(tensors, 3),
+              AllOf(HasSubstr("fc.bias [3], lm_head.bias [3]"), HasSubstr("--tensor")));
+}
+
+class SafetensorsHeadOfTransformers : public testing::Test {
+ protected:
+  SafetensorsHeadOfTransformers() {
+    folder_.add("config.json", R"({"architectures": ["LlamaForSequenceClassification"]})");
+  }
+  std::string refusal(const BakeOptions& options) {
+    const std::string path = folder_.add(
+        "model.safetensors",
+        weight_file({zeros("model.embed_tokens.weight", {9, 4}), zeros("score.weight", {3, 4})}));
+    return test::error_of(ErrorCode::kBadData, [&] { find_safetensors_scores(path, 3, options); });
+  }
+  InputFolder folder_;
+};
+
+TEST_F(SafetensorsHeadOfTransformers, IsNotOfferedABiasThatFromPretrainedLeavesOut) {
+  EXPECT_THAT(refusal({}), AllOf(HasSubstr("LlamaForSequenceClassification"),
+                                 Not(HasSubstr("--add-bias")), HasSubstr("p2p correct"),
+                                 HasSubstr("ONNX or TorchScript"), HasSubstr("bake(module")));
+}
+
+TEST_F(SafetensorsHeadOfTransformers, GetsNoBiasThatFromPretrainedLeavesOut) {
+  EXPECT_THAT(
+      refusal(added("score.bias")),
+      AllOf(HasSubstr("--add-bias 'score.bias'"), HasSubstr("LlamaForSequenceClassification"),
+            HasSubstr("config.json"), HasSubstr("from_pretrained"), HasSubstr("p2p correct")));
+}
+
 TEST(SafetensorsHead, RefusesOptionsThatFitNoWeightFile) {
   const auto refused = [](const BakeOptions& options) {
     return test::error_of(ErrorCode::kUsage, [&] { head_of(weight_file(kLinear), 3, options); });

@@ -25,6 +25,7 @@ struct Case {
   std::vector<double> after;
   LogOffset offset;
   std::string shape = "(1, 3)";
+  int class_axis = -1;
   OutputKind kind = OutputKind::kLogits;
   DType dtype = DType::kF64;   ///< of both files
   DType stored = DType::kF64;  ///< of the offset
@@ -43,8 +44,8 @@ std::string file(const InputFolder& folder, const std::string& name, const Case&
 Verification verified(const Case& c) {
   const InputFolder folder;
   return verify_scores(file(folder, "old.npy", c, c.before), file(folder, "new.npy", c, c.after),
-                       c.kind, c.stored, c.offset, {.inputs = "x.npy", .tolerance = c.tolerance},
-                       "an engine");
+                       c.kind, c.class_axis, c.stored, c.offset,
+                       {.inputs = "x.npy", .tolerance = c.tolerance}, "an engine");
 }
 
 std::vector<double> softmax(std::vector<double> z) {
@@ -228,6 +229,22 @@ TEST(VerifyScores, EveryPositionOfAnOutputOfManyAxesIsARow) {
   EXPECT_EQ(result.n_classes, 2);
 }
 
+TEST(VerifyScores, ClassesOnTheirStatedAxisTakeTheOffset) {
+  // [1, 2 classes, 2 positions]: class 1 gains 2 at either position.
+  EXPECT_TRUE(verified({.before = {3, 0, 0, 4},
+                        .after = {3, 0, 2, 6},
+                        .offset = {.delta = {0, 2}},
+                        .shape = "(1, 2, 2)",
+                        .class_axis = 1})
+                  .passed());
+  EXPECT_FALSE(verified({.before = {3, 0, 0, 4},
+                         .after = {3, 2, 0, 6},
+                         .offset = {.delta = {0, 2}},
+                         .shape = "(1, 2, 2)",
+                         .class_axis = 1})
+                   .passed());
+}
+
 TEST(VerifyScores, ManyBlocksAreComparedRowByRow) {
   const std::int64_t rows = 3 * kBlockRows + 5;
   std::vector<double> before(static_cast<std::size_t>(2 * rows));
@@ -248,8 +265,8 @@ TEST(VerifyScores, FilesOfDifferentShapesAreRefused) {
   const InputFolder folder;
   const std::string two = folder.add("2.npy", test::npy_of<float>("<f4", "(1, 2)", {1, 2}));
   const std::string three = folder.add("3.npy", test::npy_of<float>("<f4", "(1, 3)", {1, 2, 3}));
-  expect_bad_data({"1 rows of 2 scores", "1 of 3"}, [&] {
-    verify_scores(two, three, OutputKind::kLogits, DType::kF32, {.delta = {0, 0}}, {}, "");
+  expect_bad_data({"shape [1, 2]", "[1, 3]"}, [&] {
+    verify_scores(two, three, OutputKind::kLogits, -1, DType::kF32, {.delta = {0, 0}}, {}, "");
   });
 }
 
@@ -259,7 +276,7 @@ std::int64_t differing_labels(const std::vector<std::int64_t>& labels) {
       folder.add("old.npy", test::npy_of<float>("<f4", "(3, 2)", {2, 0, 0, 2, 1, 1 - 1e-7F}));
   const std::string shape = "(" + std::to_string(labels.size()) + ",)";
   return count_differing_labels(scores, folder.add("new.npy", test::npy_of("<i8", shape, labels)),
-                                OutputKind::kLogits, DType::kF32, {.delta = {-1.5, 1.5}}, {});
+                                OutputKind::kLogits, -1, DType::kF32, {.delta = {-1.5, 1.5}}, {});
 }
 
 TEST(CountDifferingLabels, ComparesWithTheLargestCorrectedScore) {
@@ -274,7 +291,7 @@ TEST(CountDifferingLabels, TiesMayFallEitherWay) {
   for (const std::int64_t label : {0, 1}) {
     const std::string labels =
         folder.add("new.npy", test::npy_of<std::int64_t>("<i8", "(1,)", {label}));
-    EXPECT_EQ(count_differing_labels(scores, labels, OutputKind::kLogits, DType::kF32,
+    EXPECT_EQ(count_differing_labels(scores, labels, OutputKind::kLogits, -1, DType::kF32,
                                      {.delta = {0, 0}}, {}),
               0);
   }

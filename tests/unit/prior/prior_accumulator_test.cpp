@@ -110,6 +110,21 @@ TEST(PriorAccumulator, MergesInAnyOrder) {
   EXPECT_EQ(write_prior(forward.finish().prior), write_prior(backward.finish().prior));
 }
 
+TEST(PriorAccumulator, WarnsOfTrainingRowsThatAForestKnows) {
+  EstimateOptions of_forest;
+  of_forest.kind = ScoreKind::kProbs;
+  const auto warnings = [](const PriorAccumulator& sums) { return sums.finish().warnings; };
+  PriorAccumulator sums(kClasses, of_forest);
+  add(sums, {0.75F, 0.25F, 0, 0, 0, 0.25F, 0.75F, 0, 0, 0});
+  ASSERT_EQ(warnings(sums).size(), 1U);
+  EXPECT_NE(warnings(sums)[0].find("100 % of the rows hold a posterior of exactly 0"),
+            std::string::npos);
+  sums.end_block();
+  PriorAccumulator merged(kClasses, of_forest);
+  merged.merge(sums);
+  EXPECT_EQ(warnings(merged), warnings(sums));
+}
+
 TEST(PriorAccumulator, AnOpenBlockIsNeitherMergedNorSaved) {
   PriorAccumulator open(kClasses, options());
   add(open, logits(10));

@@ -95,6 +95,14 @@ TEST(TrainingOffset, RefusesOffsetsThatAreNotFinite) {
   }
 }
 
+TEST(TrainingOffset, OfAClassWithoutImagesMayBeMinusInfinity) {
+  const std::vector<double> b = {-kInf, 1};  // as la and balanced-softmax have it
+  EXPECT_EQ(training_offset(training(Loss::kOffset, 1, b), {0, 5}, 2), b);
+  test::expect_bad_data({"class 1", "finite"}, [&] {
+    training_offset(training(Loss::kOffset, 1, {1, -kInf}), {0, 5}, 2);
+  });
+}
+
 TEST(TrainingOffset, RefusesATauThatIsNotFinite) {
   test::expect_usage({"TAU"}, [] {
     training_offset(training(Loss::kLogitAdjusted, kInf), {1, 2}, 2);

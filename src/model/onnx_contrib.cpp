@@ -1,0 +1,40 @@
+#include "model/onnx_contrib.hpp"
+
+namespace p2p::model {
+namespace {
+
+bool is_contrib(const OnnxNode& node, std::string_view op) {
+  return node.domain == "com.microsoft" && node.op == op;
+}
+
+// Of a FusedGemm; empty when it has none.
+std::string activation_of(const OnnxModel& model, const OnnxNode& node) {
+  const auto activation = model.attribute(node, "activation");
+  return activation ? activation->s : "";
+}
+
+}  // namespace
+
+bool is_plain_fused_gemm(const OnnxModel& model, const OnnxNode& node) {
+  return is_contrib(node, "FusedGemm") && activation_of(model, node).empty();
+}
+
+std::optional<std::size_t> quantised_bias_input(const OnnxNode& node) {
+  if (is_contrib(node, "DynamicQuantizeMatMul")) return 4;
+  if (is_contrib(node, "MatMulIntegerToFloat")) return 6;
+  return std::nullopt;
+}
+
+bool makes_contrib_logits(const OnnxModel& model, const OnnxNode& node) {
+  if (quantised_bias_input(node)) return true;
+  if (!is_contrib(node, "FusedGemm")) return false;
+  const std::string activation = activation_of(model, node);
+  return activation.empty() || activation == "Relu" || activation == "LeakyRelu";
+}
+
+std::int64_t quantised_columns(const OnnxModel& model, const OnnxNode& node) {
+  const auto weight = node.inputs.size() > 1 ? model.constant(node.inputs[1]) : std::nullopt;
+  return weight && weight->dims.size() >= 2 ? weight->dims.back() : 0;
+}
+
+}  // namespace p2p::model
