@@ -20,6 +20,9 @@ constexpr double kConcentrated = 0.1;
 constexpr double kProgress = 0.9;
 constexpr int kPatience = 8;
 constexpr double kLessGrowth = 0.25;
+// After so many extrapolations in a row that were taken back, each is shorter than the one before.
+constexpr int kTakenBack = 2;
+constexpr double kShorter = 0.25;
 // A weight this near to its bound is at it.
 constexpr double kAtBound = 1e-9;
 
@@ -42,9 +45,10 @@ double effective_classes(const std::vector<double>& p) {
   return std::exp(entropy);
 }
 
-// The SQUAREM step from three consecutive iterates; not below a thousandth of the last.
+// A share of the SQUAREM step from three consecutive iterates, no less than to the last of them;
+// not below a thousandth of that.
 std::vector<double> extrapolated(const std::vector<double>& t0, const std::vector<double>& t1,
-                                 const std::vector<double>& t2) {
+                                 const std::vector<double>& t2, double share) {
   constexpr double kLeast = 1e-3;
   double first = 0;
   double second = 0;
@@ -55,7 +59,7 @@ std::vector<double> extrapolated(const std::vector<double>& t0, const std::vecto
     second += v * v;
   }
   if (!(second > 0)) return t2;
-  const double length = std::max(1.0, std::sqrt(first / second));
+  const double length = std::max(1.0, share * std::sqrt(first / second));
   std::vector<double> result(t0.size());
   for (std::size_t c = 0; c < t0.size(); ++c) {
     const double r = t1[c] - t0[c];
@@ -162,6 +166,7 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
   double growth = kLargestGrowth;
   double least = std::numeric_limits<double>::infinity();  // change so far
   int stalled = 0;
+  int taken_back = 0;
   converged_ = false;
   while (!converged_ && static_cast<int>(rounds_.size()) < options.max_rounds) {
     std::vector<double> mean = pulled_mean(t, lam);
@@ -182,8 +187,10 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
       t = std::move(before);
       before.clear();
       chain = {t};
+      ++taken_back;
       continue;
     }
+    if (!before.empty()) taken_back = 0;
     before.clear();
     if (damping > 0) {
       for (std::size_t c = 0; c < t.size(); ++c) {
@@ -197,7 +204,8 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
     if (chain.size() < 3) continue;
     before = t;
     change_before = change;
-    t = project(extrapolated(chain[0], chain[1], chain[2]));
+    const double share = std::pow(kShorter, std::max(0, taken_back - kTakenBack));
+    t = project(extrapolated(chain[0], chain[1], chain[2], share));
     chain = {t};
   }
   if (!before.empty())
