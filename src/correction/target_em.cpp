@@ -16,7 +16,7 @@ constexpr double kFloorFraction = 0.01;
 // An estimate on fewer effective classes than this share of those of the source is doubtful.
 constexpr double kConcentrated = 0.1;
 // A change below this share of the least so far is progress. Every kPatience rounds without it, the
-// growth that an extrapolation may cost falls by kLessGrowth.
+// growth that an extrapolation may cost falls by kLessGrowth, down to none.
 constexpr double kProgress = 0.9;
 constexpr int kPatience = 8;
 constexpr double kLessGrowth = 0.25;
@@ -180,7 +180,7 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
       growth = kLargestGrowth;
       stalled = 0;
     } else if (++stalled % kPatience == 0) {
-      growth *= kLessGrowth;
+      growth = std::max(1.0, growth * kLessGrowth);
     }
     const bool accepted = progress || converged_ || change <= growth * change_before;
     if (!before.empty() && !accepted) {

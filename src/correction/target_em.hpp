@@ -17,9 +17,9 @@ namespace p2p::correction {
 /// P maps to the nearest prior, by Kullback-Leibler divergence, with every w_c in
 /// [1/largest_weight, largest_weight]. Plain EM is lam = 1, a = 0, largest_weight infinite;
 /// otherwise two rounds at a time are extrapolated (SQUAREM, Varadhan and Roland 2008), and taken
-/// back where the change grew more than kLargestGrowth times, or less where the rounds have made no
-/// progress for long: without any they end as plain rounds, which cannot go round in circles. The
-/// fixed points are the same. Memory O(C).
+/// back where the change grew more than kLargestGrowth times; where the rounds have made no
+/// progress for long, so that they cannot go round in circles, where it grew at all. The fixed
+/// points are the same. Memory O(C).
 class TargetEm {
  public:
   static constexpr double kLargestGrowth = 10;
