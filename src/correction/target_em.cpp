@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "p2p/error.hpp"
 
@@ -15,14 +16,11 @@ namespace {
 constexpr double kFloorFraction = 0.01;
 // An estimate on fewer effective classes than this share of those of the source is doubtful.
 constexpr double kConcentrated = 0.1;
-// A change below this share of the least so far is progress. Every kPatience rounds without it, the
-// growth that an extrapolation may cost falls by kLessGrowth, down to none.
+// A change below this share of the least so far is progress; so many rounds without it are a stall.
 constexpr double kProgress = 0.9;
 constexpr int kPatience = 8;
-constexpr double kLessGrowth = 0.25;
-// After so many extrapolations in a row that were taken back, each is shorter than the one before.
-constexpr int kTakenBack = 2;
-constexpr double kShorter = 0.25;
+// Nats per row that rounding may cost.
+constexpr double kLikelihoodNoise = 1e-13;
 // A weight this near to its bound is at it.
 constexpr double kAtBound = 1e-9;
 
@@ -45,10 +43,9 @@ double effective_classes(const std::vector<double>& p) {
   return std::exp(entropy);
 }
 
-// A share of the SQUAREM step from three consecutive iterates, no less than to the last of them;
-// not below a thousandth of that.
+// The SQUAREM step from three consecutive iterates; not below a thousandth of the last.
 std::vector<double> extrapolated(const std::vector<double>& t0, const std::vector<double>& t1,
-                                 const std::vector<double>& t2, double share) {
+                                 const std::vector<double>& t2) {
   constexpr double kLeast = 1e-3;
   double first = 0;
   double second = 0;
@@ -59,7 +56,7 @@ std::vector<double> extrapolated(const std::vector<double>& t0, const std::vecto
     second += v * v;
   }
   if (!(second > 0)) return t2;
-  const double length = std::max(1.0, share * std::sqrt(first / second));
+  const double length = std::max(1.0, std::sqrt(first / second));
   std::vector<double> result(t0.size());
   for (std::size_t c = 0; c < t0.size(); ++c) {
     const double r = t1[c] - t0[c];
@@ -154,6 +151,14 @@ std::vector<double> TargetEm::pulled_mean(const std::vector<double>& t, double l
   return m;
 }
 
+double TargetEm::objective(const std::vector<double>& t, double lam) {
+  double value = mean_.log_likelihood(source_.offset, weights(t));
+  for (std::size_t c = 0; c < t.size() && lam < 1; ++c) {
+    if (corrected_[c] != 0) value += (1 - lam) / lam * share_ * uniform_[c] * std::log(t[c]);
+  }
+  return value;
+}
+
 std::vector<double> TargetEm::iterate(const std::vector<double>& start, double lam) {
   const CorrectionOptions& options = input_.options;
   const double tolerance = tolerance_for(options, mean_.dtype());
@@ -163,10 +168,9 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
   std::vector<std::vector<double>> chain = {t};  // iterates since the last extrapolation
   std::vector<double> before;                    // where to go back to, or empty
   double change_before = 0;
-  double growth = kLargestGrowth;
   double least = std::numeric_limits<double>::infinity();  // change so far
   int stalled = 0;
-  int taken_back = 0;
+  bool careful = false;  // extrapolations must not lower the objective
   converged_ = false;
   while (!converged_ && static_cast<int>(rounds_.size()) < options.max_rounds) {
     std::vector<double> mean = pulled_mean(t, lam);
@@ -174,23 +178,20 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
     const double change = total_variation(next, t);
     rounds_.push_back({.change = change});
     converged_ = change <= tolerance;
-    const bool progress = change < kProgress * least;
-    if (progress) {
+    if (change < kProgress * least) {
       least = change;
-      growth = kLargestGrowth;
       stalled = 0;
-    } else if (++stalled % kPatience == 0) {
-      growth = std::max(1.0, growth * kLessGrowth);
+    } else {
+      ++stalled;
     }
-    const bool accepted = progress || converged_ || change <= growth * change_before;
+    careful = careful || stalled >= kPatience;
+    const bool accepted = converged_ || change <= kLargestGrowth * change_before;
     if (!before.empty() && !accepted) {
       t = std::move(before);
       before.clear();
       chain = {t};
-      ++taken_back;
       continue;
     }
-    if (!before.empty()) taken_back = 0;
     before.clear();
     if (damping > 0) {
       for (std::size_t c = 0; c < t.size(); ++c) {
@@ -202,10 +203,13 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
     if (plain || converged_) continue;
     chain.push_back(t);
     if (chain.size() < 3) continue;
-    before = t;
-    change_before = change;
-    const double share = std::pow(kShorter, std::max(0, taken_back - kTakenBack));
-    t = project(extrapolated(chain[0], chain[1], chain[2], share));
+    std::vector<double> further = project(extrapolated(chain[0], chain[1], chain[2]));
+    if (!careful) {
+      before = std::exchange(t, std::move(further));
+      change_before = change;
+    } else if (objective(further, lam) >= objective(t, lam) - kLikelihoodNoise) {
+      t = std::move(further);
+    }
     chain = {t};
   }
   if (!before.empty())
