@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cmath>
 #include <exception>
+#include <iterator>
 #include <limits>
 
 #include "correction/not_found.hpp"
@@ -112,7 +113,7 @@ class MeanLoss {
       best_change_ = largest;
       throw Done{};
     }
-    flat_ = is_flat();
+    flat_ = is_flat(sums.weighted_loss);
     if (flat_ || rounds() >= max_rounds_) throw Done{};
     return value;
   }
@@ -142,6 +143,11 @@ class MeanLoss {
   [[nodiscard]] double least() const { return best_told_; }
   // A pass over the rows was begun and not ended: what was thrown is its error.
   [[nodiscard]] bool reading() const { return reading_; }
+  [[nodiscard]] double least_loss() const { return best_loss_; }
+  [[nodiscard]] bool flat() const { return flat_; }
+  [[nodiscard]] bool is_flat_gain(double gain) const {
+    return gain <= kFlatGain * tolerance_ * std::max(1.0, std::abs(best_loss_));
+  }
   [[nodiscard]] bool converged() const { return best_change_ <= tolerance_ || flat_; }
   [[nodiscard]] int rounds() const { return static_cast<int>(rounds_.size()); }
   [[nodiscard]] std::vector<Round> take_rounds() { return std::move(rounds_); }
@@ -151,14 +157,15 @@ class MeanLoss {
   }
 
  private:
-  // The last kFlatRounds lowered the least loss by next to nothing, as along the valleys of fits
-  // with more parameters than their rows determine.
-  bool is_flat() {
+  // The last kFlatRounds lowered the least loss by next to nothing and have come to a loss near it,
+  // as along the valleys of fits with more parameters than their rows determine. A loss far above
+  // it is that of a step that is still to be shortened.
+  bool is_flat(double loss) {
     if (!shape_.scale) return false;
     least_losses_.push_back(best_loss_);
     if (least_losses_.size() <= kFlatRounds) return false;
     const double gain = least_losses_[least_losses_.size() - 1 - kFlatRounds] - best_loss_;
-    return gain <= kFlatGain * tolerance_ * std::max(1.0, std::abs(best_loss_));
+    return is_flat_gain(std::max(gain, loss - best_loss_));
   }
 
   static double at(const Vector& v, std::size_t i) { return v[static_cast<Eigen::Index>(i)]; }
@@ -255,15 +262,8 @@ class MeanLoss {
   double best_told_ = kInfinity, best_loss_ = kInfinity, best_change_ = kInfinity;
 };
 
-}  // namespace
-
-AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape,
-                     Affine start, const std::vector<double>& class_weights,
-                     const std::vector<char>& free, double tolerance, int max_rounds,
-                     const Evidence& evidence) {
-  assert(!(shape.temperature && shape.scale));
-  MeanLoss loss(rows, classes, shape, std::move(start), class_weights, free, tolerance, max_rounds,
-                evidence);
+// Down to the least loss, or as far as passes and flatness let it.
+void minimise(MeanLoss& loss) {
   LBFGSpp::LBFGSParam<double> parameters;
   parameters.m = 12;
   parameters.epsilon = 0;
@@ -285,17 +285,38 @@ AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitSh
       // A line search that found no smaller loss: once more from the best point, by the gradient.
     }
   } while (loss.least() < before);
-  if (loss.says_nothing()) {
-    throw NotFound(fmt::format(
-        "no temperature fits the labels '{}' to the scores '{}': the best is infinite, as if the "
-        "scores said nothing about the classes; check that rows and labels are in the same order",
-        rows.labels->name(), rows.scores->sources().front()->name()));
-  }
+}
+
+}  // namespace
+
+AffineFit fit_affine(const EvidenceRows& rows, std::int64_t classes, const FitShape& shape,
+                     Affine start, const std::vector<double>& class_weights,
+                     const std::vector<char>& free, double tolerance, int max_rounds,
+                     const Evidence& evidence) {
+  assert(!(shape.temperature && shape.scale));
   AffineFit fit;
-  fit.affine = loss.affine_at(loss.best());
-  fit.converged = loss.converged();
-  fit.rounds = loss.take_rounds();
-  return fit;
+  fit.affine = std::move(start);
+  double before = kInfinity;
+  while (true) {
+    const int passes = max_rounds - static_cast<int>(fit.rounds.size());
+    MeanLoss loss(rows, classes, shape, fit.affine, class_weights, free, tolerance, passes,
+                  evidence);
+    minimise(loss);
+    if (loss.says_nothing()) {
+      throw NotFound(fmt::format(
+          "no temperature fits the labels '{}' to the scores '{}': the best is infinite, as if the "
+          "scores said nothing about the classes; check that rows and labels are in the same order",
+          rows.labels->name(), rows.scores->sources().front()->name()));
+    }
+    fit.affine = loss.affine_at(loss.best());
+    fit.converged = loss.converged();
+    std::ranges::move(loss.take_rounds(), std::back_inserter(fit.rounds));
+    // What is flat where it ended may be steep by the curvatures there.
+    const bool again = loss.flat() && !loss.is_flat_gain(before - loss.least_loss()) &&
+                       static_cast<int>(fit.rounds.size()) < max_rounds;
+    if (!again) return fit;
+    before = loss.least_loss();
+  }
 }
 
 }  // namespace p2p::correction

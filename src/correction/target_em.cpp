@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "p2p/error.hpp"
 
@@ -15,11 +16,11 @@ namespace {
 constexpr double kFloorFraction = 0.01;
 // An estimate on fewer effective classes than this share of those of the source is doubtful.
 constexpr double kConcentrated = 0.1;
-// A change below this share of the least so far is progress. Every kPatience rounds without it, the
-// growth that an extrapolation may cost falls by kLessGrowth.
+// A change below this share of the least so far is progress; so many rounds without it are a stall.
 constexpr double kProgress = 0.9;
 constexpr int kPatience = 8;
-constexpr double kLessGrowth = 0.25;
+// Nats per row that rounding may cost.
+constexpr double kLikelihoodNoise = 1e-13;
 // A weight this near to its bound is at it.
 constexpr double kAtBound = 1e-9;
 
@@ -150,6 +151,14 @@ std::vector<double> TargetEm::pulled_mean(const std::vector<double>& t, double l
   return m;
 }
 
+double TargetEm::objective(const std::vector<double>& t, double lam) {
+  double value = mean_.log_likelihood(source_.offset, weights(t));
+  for (std::size_t c = 0; c < t.size() && lam < 1; ++c) {
+    if (corrected_[c] != 0) value += (1 - lam) / lam * share_ * uniform_[c] * std::log(t[c]);
+  }
+  return value;
+}
+
 std::vector<double> TargetEm::iterate(const std::vector<double>& start, double lam) {
   const CorrectionOptions& options = input_.options;
   const double tolerance = tolerance_for(options, mean_.dtype());
@@ -159,9 +168,9 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
   std::vector<std::vector<double>> chain = {t};  // iterates since the last extrapolation
   std::vector<double> before;                    // where to go back to, or empty
   double change_before = 0;
-  double growth = kLargestGrowth;
   double least = std::numeric_limits<double>::infinity();  // change so far
   int stalled = 0;
+  bool careful = false;  // extrapolations must not lower the objective
   converged_ = false;
   while (!converged_ && static_cast<int>(rounds_.size()) < options.max_rounds) {
     std::vector<double> mean = pulled_mean(t, lam);
@@ -169,15 +178,14 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
     const double change = total_variation(next, t);
     rounds_.push_back({.change = change});
     converged_ = change <= tolerance;
-    const bool progress = change < kProgress * least;
-    if (progress) {
+    if (change < kProgress * least) {
       least = change;
-      growth = kLargestGrowth;
       stalled = 0;
-    } else if (++stalled % kPatience == 0) {
-      growth *= kLessGrowth;
+    } else {
+      ++stalled;
     }
-    const bool accepted = progress || converged_ || change <= growth * change_before;
+    careful = careful || stalled >= kPatience;
+    const bool accepted = converged_ || change <= kLargestGrowth * change_before;
     if (!before.empty() && !accepted) {
       t = std::move(before);
       before.clear();
@@ -195,9 +203,13 @@ std::vector<double> TargetEm::iterate(const std::vector<double>& start, double l
     if (plain || converged_) continue;
     chain.push_back(t);
     if (chain.size() < 3) continue;
-    before = t;
-    change_before = change;
-    t = project(extrapolated(chain[0], chain[1], chain[2]));
+    std::vector<double> further = project(extrapolated(chain[0], chain[1], chain[2]));
+    if (!careful) {
+      before = std::exchange(t, std::move(further));
+      change_before = change;
+    } else if (objective(further, lam) >= objective(t, lam) - kLikelihoodNoise) {
+      t = std::move(further);
+    }
     chain = {t};
   }
   if (!before.empty())

@@ -17,9 +17,11 @@ namespace p2p::correction {
 /// P maps to the nearest prior, by Kullback-Leibler divergence, with every w_c in
 /// [1/largest_weight, largest_weight]. Plain EM is lam = 1, a = 0, largest_weight infinite;
 /// otherwise two rounds at a time are extrapolated (SQUAREM, Varadhan and Roland 2008), and taken
-/// back where the change grew more than kLargestGrowth times, or less where the rounds have made no
-/// progress for long: without any they end as plain rounds, which cannot go round in circles. The
-/// fixed points are the same. Memory O(C).
+/// back where the change grew more than kLargestGrowth times. Once 8 rounds have not lowered the
+/// least change, only extrapolations are taken that do not lower what the rounds raise,
+///   (1/N) sum_n log sum_c w_c softmax(z_n / T + d)_c + (1 - lam) / lam * share / K sum_c log t_c,
+/// share that of the corrected classes in s, so that they cannot go round in circles; two passes in
+/// float64 each. The fixed points are the same. Memory O(C).
 class TargetEm {
  public:
   static constexpr double kLargestGrowth = 10;
@@ -42,6 +44,7 @@ class TargetEm {
  private:
   [[nodiscard]] std::vector<double> project(std::vector<double> values) const;
   [[nodiscard]] std::vector<double> weights(const std::vector<double>& t) const;
+  [[nodiscard]] double objective(const std::vector<double>& t, double lam);
   [[nodiscard]] std::vector<double> pulled_mean(const std::vector<double>& t, double lam);
   void warn_of_doubts(const std::vector<double>& t, double gain,
                       std::vector<std::string>& warnings) const;

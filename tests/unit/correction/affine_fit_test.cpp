@@ -80,6 +80,25 @@ TEST(AffineFit, EndsOnRowsThatAreToldApartWithoutError) {
   EXPECT_LT(found.rounds.back().objective.value(), 1e-9);
 }
 
+TEST(AffineFit, DoesNotTakeALongLineSearchForAValley) {
+  // With weights of 1 and 1000 and two classes that do not move, steps are halved many times.
+  const Values weights = {0.001, 0, 1, 0};
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const test::Synthetic rows = test::synthetic({.rows = 160,
+                                                  .rows_prior = {0.8, 0, 0.2, 0},
+                                                  .model_prior = {0.5, 0.3, 0.15, 0.05},
+                                                  .separation = 1.5,
+                                                  .seed = seed});
+    const AffineFit found =
+        fit(rows, {.scale = true, .offset = true},
+            {.scale = Values(4, 0.6), .offset = {-30, 0, 30, 0}}, weights, {1, 0, 1, 0});
+    EXPECT_TRUE(found.converged);
+    const test::LossGradient gradient = test::loss_gradient(rows, found.affine, weights);
+    for (const std::size_t c : {0, 2})
+      EXPECT_NEAR(gradient.scale[c], 0, 1e-4) << seed << " " << found.rounds.size();
+  }
+}
+
 TEST(AffineFit, RefusesRowsOfOneClass) {
   // -log softmax(w z + d)_2 falls for ever as w_2 grows, or d_2 where it may move.
   const test::Synthetic rows = sample();
