@@ -95,6 +95,10 @@ void run(Options& options) {
     note(options.words, fmt::format("made from the same scores, so changed as well: {}",
                                     fmt::join(result.head.also, ", ")));
   }
+  if (!result.head.left.empty()) {
+    warn(fmt::format("made of the same numbers before the correction acts, so left as they are: {}",
+                     fmt::join(result.head.left, ", ")));
+  }
   if (options.words.json) {
     print_json(report::bake_json(options.model, failed ? "" : options.out, result));
   }

@@ -86,6 +86,8 @@ struct ScoreHead {
   BakeMode mode = BakeMode::kFold;   ///< that kAuto means here
   std::string why_not_fold;          ///< one clause, when mode is not kFold
   std::vector<std::string> also;     ///< other outputs that are made from the same scores
+  std::vector<std::string> left;     ///< outputs made of the same numbers before the correction
+                                     ///< acts, which stay as they are
   std::vector<std::string> classes;  ///< names that the model knows, or empty
   /// Float outputs to be compared in a proof: `output`, or the value behind it when that holds
   /// labels or maps.

@@ -59,10 +59,10 @@ def bake(
     output_name, tensor, add_bias
         Files: as --output-name, --tensor and --add-bias of `p2p bake`. `tensor` also names the
         Linear of a module where the last one is not the head, or all heads that are averaged.
+        `add_bias` makes a tensor that the program which loads the weights must know.
     class_axis
         Axis of the classes in arrays of three or more axes, `holdout` and the scores of the model
         alike, as for :func:`estimate_prior`. ONNX files say it where it matters, mostly.
-        `add_bias` makes a tensor that the program which loads the weights must know.
     again
         On top of what is baked in already.
     verify
@@ -90,7 +90,7 @@ def bake(
     Warns
     -----
     PriorWarning
-        `add_bias` made a tensor; a `torch.nn.Module` as for :func:`torch.bake_module`.
+        `add_bias` made a tensor; outputs that stay as they are (`stays`); a `torch.nn.Module` as for :func:`torch.bake_module`.
 
     Notes
     -----
@@ -98,7 +98,7 @@ def bake(
     """
     if evidence:
         evidence = {
-            "applied_to": "logits",
+            "applied_to": _scores_kind(model, prior, output_name, tensor, class_axis),
             "class_axis": class_axis,
             **evidence,
             "input": input,
@@ -129,6 +129,11 @@ def bake(
                 None if tolerance is None else number(tolerance, "tolerance"),
                 input,
                 threads_of(threads),
+            )
+        if report["stays"]:
+            warn(
+                "made of the same numbers before the correction acts, so left as they are: "
+                + ", ".join(report["stays"])
             )
         if add_bias:
             warn(
@@ -227,6 +232,20 @@ def show(
     """
     return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor,
         maybe_integer(class_axis, "class_axis"))
+
+
+def _scores_kind(
+    model: Any, prior: Any, output_name: str, tensor: Any, class_axis: int | None
+) -> str:
+    """Return what the correction of a model acts on: 'logits', or 'probs' of a file without."""
+    if not isinstance(model, (str, os.PathLike)) or not isinstance(tensor, str):
+        return "logits"
+    if not isinstance(prior, ClassPrior):
+        return "logits"
+    head = show(
+        model, prior.n_classes, output_name=output_name, tensor=tensor, class_axis=class_axis
+    )
+    return str(head.get("scores_kind", "logits"))
 
 
 def _is_module(model: object) -> bool:

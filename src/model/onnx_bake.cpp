@@ -15,6 +15,7 @@
 #include "model/onnx_head.hpp"
 #include "model/onnx_labels.hpp"
 #include "model/onnx_one_logit.hpp"
+#include "model/onnx_outputs.hpp"
 #include "model/onnx_reweight.hpp"
 #include "model/onnx_trees.hpp"
 #include "p2p/error.hpp"
@@ -244,11 +245,26 @@ ScoreHead described(const OnnxModel& model, const OnnxHead& found, const LogOffs
   if (fold && found.bias) head.bias = found.bias->name;
   head.dtype = fold && found.bias ? *score_type(found.bias->type) : found.dtype;
   if (!fold) head.why_not_fold = why_not_fold(model, found, offset);
-  for (const std::string& output : changed_outputs(model, found, mode)) {
+  const std::vector<std::string> changed = changed_outputs(model, found, mode);
+  for (const std::string& output : changed) {
     if (output != head.output) head.also.push_back(output);
   }
+  if (!fold) head.left = outputs_left(model, found.logits, changed);
   head.classes = onnx_class_names(model, found);
   return head;
+}
+
+// Decisions that are made before the correction can act would contradict the corrected scores, and
+// only people know whether an output is one.
+void require_all_corrected(const ScoreHead& head, const BakeOptions& options,
+                           const std::string& path) {
+  if (head.left.empty() || !options.output_name.empty() || !options.tensor.empty()) return;
+  throw_bad_data(fmt::format(
+      "outputs of {} that are made of the same numbers as {}, but before the correction could act "
+      "on {}, would stay as they are: {}; if that is meant, say --output-name {}, else name the "
+      "logits that all of them are made of with --tensor, or use p2p correct",
+      io::quote(path), io::quote(head.output), io::quote(head.scores), io::list_text(head.left),
+      io::quote(head.output)));
 }
 
 std::vector<StoredRecord> records_of(const OnnxModel& model) {
@@ -286,6 +302,7 @@ Baked bake_onnx(const std::string& path, const LogOffset& offset, const BakeReco
               0};
   baked.head.n_classes = classes;
   baked.record.mode = baked.head.mode;
+  require_all_corrected(baked.head, options, path);
 
   Change change(model);
   if (baked.head.mode == BakeMode::kAdd) {

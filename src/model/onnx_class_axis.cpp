@@ -80,34 +80,38 @@ OnnxClassAxes::Place OnnxClassAxes::find(const std::string& value, int depth) {
   for (const auto* places : {&known_, &found_}) {
     if (const auto place = places->find(value); place != places->end()) return place->second;
   }
+  const OnnxValue* stated = model_.find_value(value);
+  std::optional<std::int64_t> rank;
+  if (stated != nullptr && stated->shape) rank = static_cast<std::int64_t>(stated->shape->size());
   Place place;
   const OnnxNode* node = model_.maker(value);
-  if (node != nullptr && depth < kDeepest) place = made(*node, depth + 1);
-  const OnnxValue* stated = model_.find_value(value);
-  if (stated != nullptr && stated->shape) {
-    place.rank = static_cast<std::int64_t>(stated->shape->size());
-  }
-  if (place.rank && *place.rank <= 2) place.behind = 0;
+  if (node != nullptr && depth < kDeepest) place = made(*node, rank, depth + 1);
+  if (rank) place.rank = rank;
   if (!place.behind) place.behind = by_sizes(value);
+  if (!place.behind && place.rank && *place.rank <= 2) place.behind = 0;
   if (place.behind && place.rank && *place.behind >= *place.rank) place.behind.reset();
   return found_[value] = place;
 }
 
-OnnxClassAxes::Place OnnxClassAxes::made(const OnnxNode& node, int depth) {
+OnnxClassAxes::Place OnnxClassAxes::made(const OnnxNode& node, std::optional<std::int64_t> rank,
+                                         int depth) {
+  const bool constant_rows = node.is("Gemm") && node.inputs.size() > 1 &&
+                             model_.constant(node.inputs[0]) && !model_.constant(node.inputs[1]);
+  if (constant_rows) return {1, 2};  // W x instead of x W
   const bool is_row = node.is("Gemm") || node.is("Flatten") || node.domain == "ai.onnx.ml";
   if (is_row || is_plain_fused_gemm(model_, node)) return {0, 2};
   if (quantised_bias_input(node)) return {0, {}};
   if (const std::size_t at = weight_of_conv(node); at != 0 && at < node.inputs.size()) {
     const auto weight = model_.constant(node.inputs[at]);
     if (!weight || weight->dims.size() < 3) return {};
-    const auto rank = static_cast<std::int64_t>(weight->dims.size());
-    return {rank - 2, rank};
+    const auto axes = static_cast<std::int64_t>(weight->dims.size());
+    return {axes - 2, axes};
   }
   if (const std::size_t at = weight_of_product(node); at != 0 && at < node.inputs.size()) {
     if (const auto weight = model_.constant(node.inputs[at])) {
       return weight->dims.size() >= 2 ? Place{0, {}} : Place{};
     }
-    const auto rows = model_.constant(node.inputs[0]);  // W x instead of x W
+    const auto rows = model_.constant(node.inputs[0]);
     return rows && rows->dims.size() >= 2 ? Place{1, {}} : Place{};
   }
   if (node.is("Reshape") && node.inputs.size() > 1) {
@@ -117,7 +121,7 @@ OnnxClassAxes::Place OnnxClassAxes::made(const OnnxNode& node, int depth) {
   }
   if (node.inputs.empty()) return {};
   if (is_one_of(kFollowFirst, node)) return find(node.inputs.front(), depth);
-  if (is_one_of(kFollowAll, node)) return of_inputs(node, depth);
+  if (is_one_of(kFollowAll, node)) return of_inputs(node, rank, depth);
   if (node.is("Transpose")) return transposed(node, depth);
   if (node.is("Squeeze") || node.op.starts_with("Reduce")) return without_axes(node, depth);
   if (node.is("Gather")) return gathered(node, depth);
@@ -125,19 +129,24 @@ OnnxClassAxes::Place OnnxClassAxes::made(const OnnxNode& node, int depth) {
   return {};
 }
 
-// Operands are aligned at their last axes, so each that knows must say the same.
-OnnxClassAxes::Place OnnxClassAxes::of_inputs(const OnnxNode& node, int depth) {
-  Place common;
-  bool agree = true;
-  for (const std::string& input : node.inputs) {
-    if (model_.constant(input)) continue;
-    const Place place = find(input, depth);
-    if (place.rank) common.rank = std::max(common.rank.value_or(0), *place.rank);
-    if (!place.behind) continue;
-    agree = agree && (!common.behind || *common.behind == *place.behind);
+// Operands are aligned at their last axes. One of fewer axes than the result says nothing of where
+// the classes lie; the others must agree.
+OnnxClassAxes::Place OnnxClassAxes::of_inputs(const OnnxNode& node,
+                                              std::optional<std::int64_t> rank, int depth) {
+  std::vector<Place> places;
+  for (std::size_t i = node.is("Where") ? 1 : 0; i < node.inputs.size(); ++i) {
+    if (!model_.constant(node.inputs[i])) places.push_back(find(node.inputs[i], depth));
+  }
+  if (places.size() == 1) return {places[0].behind, rank ? rank : places[0].rank};
+  if (!rank && std::ranges::all_of(places, [](const Place& p) { return p.rank.has_value(); })) {
+    for (const Place& place : places) rank = std::max(rank.value_or(0), *place.rank);
+  }
+  Place common{{}, rank};
+  for (const Place& place : places) {
+    if (!place.behind || !rank || place.rank != rank) continue;
+    if (common.behind && *common.behind != *place.behind) return {{}, rank};
     common.behind = place.behind;
   }
-  if (!agree) common.behind.reset();
   return common;
 }
 

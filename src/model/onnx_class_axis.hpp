@@ -23,8 +23,9 @@ class OnnxClassAxes {
 
   /// Axes of `value` behind that of the classes: those behind the channels of a convolution or the
   /// columns of a matrix product that makes it, followed through operators that move no values
-  /// between positions; 0 of at most two axes; else by the sizes that the model states, when all
-  /// but the first axis are fixed and one alone is that of the classes. Empty: nothing says it.
+  /// between positions; else by the sizes that the model states, when all but the first axis are
+  /// fixed and one alone is that of the classes; else 0 of at most two axes. Empty: nothing says
+  /// it.
   std::optional<std::int64_t> behind(const std::string& value) { return find(value, 0).behind; }
   std::optional<std::int64_t> rank(const std::string& value) { return find(value, 0).rank; }
 
@@ -35,8 +36,8 @@ class OnnxClassAxes {
   };
 
   Place find(const std::string& value, int depth);
-  Place made(const OnnxNode& node, int depth);
-  Place of_inputs(const OnnxNode& node, int depth);
+  Place made(const OnnxNode& node, std::optional<std::int64_t> rank, int depth);
+  Place of_inputs(const OnnxNode& node, std::optional<std::int64_t> rank, int depth);
   Place transposed(const OnnxNode& node, int depth);
   Place without_axes(const OnnxNode& node, int depth);
   Place gathered(const OnnxNode& node, int depth);

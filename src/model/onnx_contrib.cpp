@@ -1,10 +1,16 @@
 #include "model/onnx_contrib.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace p2p::model {
 namespace {
 
+constexpr std::string_view kContrib = "com.microsoft";
+
 bool is_contrib(const OnnxNode& node, std::string_view op) {
-  return node.domain == "com.microsoft" && node.op == op;
+  return node.domain == kContrib && node.op == op;
 }
 
 // Of a FusedGemm; empty when it has none.
@@ -30,6 +36,23 @@ bool makes_contrib_logits(const OnnxModel& model, const OnnxNode& node) {
   if (!is_contrib(node, "FusedGemm")) return false;
   const std::string activation = activation_of(model, node);
   return activation.empty() || activation == "Relu" || activation == "LeakyRelu";
+}
+
+bool is_contrib_layer(const OnnxNode& node) {
+  constexpr std::array<std::string_view, 7> kLayers = {
+      "FusedGemm",           "FusedConv",
+      "FusedMatMul",         "QGemm",
+      "MatMulNBits",         "DynamicQuantizeMatMul",
+      "MatMulIntegerToFloat"};
+  return node.domain == kContrib && std::ranges::find(kLayers, node.op) != kLayers.end();
+}
+
+bool passes_contrib(const OnnxNode& node) {
+  constexpr std::array<std::string_view, 8> kPass = {
+      "QLinearAdd",         "QLinearMul",        "QLinearLeakyRelu",
+      "QLinearAveragePool", "QLinearReduceMean", "QLinearGlobalAveragePool",
+      "DequantizeLinear",   "QuantizeLinear"};
+  return node.domain == kContrib && std::ranges::find(kPass, node.op) != kPass.end();
 }
 
 std::int64_t quantised_columns(const OnnxModel& model, const OnnxNode& node) {

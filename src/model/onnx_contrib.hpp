@@ -18,6 +18,12 @@ std::optional<std::size_t> quantised_bias_input(const OnnxNode& node);
 /// Whether the node's result may be logits: a layer, followed at most by a Relu.
 bool makes_contrib_logits(const OnnxModel& model, const OnnxNode& node);
 
+/// A layer with weights, floating-point or quantised.
+bool is_contrib_layer(const OnnxNode& node);
+
+/// Whether the operator makes logits of logits: quantised sums, products and poolings.
+bool passes_contrib(const OnnxNode& node);
+
 /// Columns of the constant weight of a layer that quantised_bias_input knows, or 0.
 std::int64_t quantised_columns(const OnnxModel& model, const OnnxNode& node);
 

@@ -102,7 +102,7 @@ void take_quantised(const OnnxModel& model, const OnnxNode& node, std::size_t bi
 }
 
 void take_conv(const OnnxModel& model, const OnnxNode& node, OnnxHead& head) {
-  head.n_classes = axis_of_weight(model, node, 1, 0);
+  head.n_classes = head.site_width = axis_of_weight(model, node, 1, 0);
   if (node.inputs.size() > 2 && !node.inputs[2].empty()) {
     take_bias(model, node, node.inputs[2], 0, head);
   } else {

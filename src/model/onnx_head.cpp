@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <unordered_set>
 
 #include "io/text.hpp"
@@ -16,6 +15,7 @@
 #include "model/onnx_fixed.hpp"
 #include "model/onnx_fold_site.hpp"
 #include "model/onnx_one_logit.hpp"
+#include "model/onnx_outputs.hpp"
 #include "model/onnx_probabilities.hpp"
 #include "p2p/error.hpp"
 
@@ -56,12 +56,8 @@ constexpr std::array<std::string_view, 28> kMakesLogits = {"Gemm",
                                                            "Resize",
                                                            "Where"};
 
-// Layers with weights: what lies before them cannot make probabilities of what lies behind.
-constexpr std::array<std::string_view, 9> kLayers = {
-    "Gemm",          "MatMul",      "Conv",          "ConvTranspose", "Einsum",
-    "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv"};
-constexpr std::array<std::string_view, 5> kMakesProbabilities = {"Sigmoid", "HardSigmoid",
-                                                                 "Softmax", "LogSoftmax", "Exp"};
+constexpr std::array<std::string_view, 6> kMakesProbabilities = {
+    "Sigmoid", "HardSigmoid", "Softmax", "LogSoftmax", "Exp", "ReduceLogSumExp"};
 
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& ops, const OnnxNode& node) {
@@ -86,18 +82,26 @@ struct Trace {
 
 std::string article(const OnnxNode& node) { return fmt::format("the {}", node.words()); }
 
-// The node behind `last` whose results are probabilities, when no layer lies between; or null.
+bool runs_a_graph(const OnnxNode& node) {
+  return node.is("If") || node.is("Loop") || node.is("Scan") || node.is("SequenceMap");
+}
+
+// The node behind `last` whose results are probabilities, or may be for all that is known, when no
+// layer lies between; or null.
 const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& last) {
   std::unordered_set<const OnnxNode*> seen{&last};
   std::vector<const OnnxNode*> next{&last};
   while (!next.empty()) {
     const OnnxNode& node = *next.back();
     next.pop_back();
-    const bool computes = !node.inputs.empty() && !is_fixed(model, node.inputs.front());
-    if ((is_one_of(kMakesProbabilities, node) && computes) || makes_probabilities(model, node)) {
+    if (is_one_of(kMakesProbabilities, node) && !node.inputs.empty() &&
+        !is_fixed(model, node.inputs.front())) {
       return &node;
     }
-    if (is_one_of(kLayers, node) || !node.domain.empty()) continue;
+    if (makes_probabilities(model, node)) return &node;
+    if (is_layer(node)) continue;
+    const bool is_known = node.domain.empty() && node.captured.empty() && !runs_a_graph(node);
+    if (!is_known && !passes_contrib(node)) return &node;
     for (const std::string& input : node.inputs) {
       const OnnxNode* maker = model.maker(input);
       if (maker != nullptr && seen.insert(maker).second) next.push_back(maker);
@@ -139,8 +143,9 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
   }
   if (const OnnxNode* maker = probabilities_behind(model, node)) {
     return fmt::format(
-        "{} computes with the probabilities of {}; if the logits are in the model, name "
-        "them by --tensor",
+        "{} computes with the results of {}, which are or may be probabilities; if the logits are "
+        "in "
+        "the model, name them by --tensor",
         article(node), article(*maker));
   }
   if (node.op == "Div" && node.inputs.size() == 2 && !is_fixed(model, node.inputs[1])) {
@@ -271,6 +276,7 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
   bool labels = false;
   bool reshaped = false;
   std::string normalised;  // what a Normalizer made
+  OnnxHead before_norm;
   std::string value = output;
   for (int step = 0;; ++step) {
     const OnnxNode* node = model.maker(value);
@@ -303,7 +309,10 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
         found.problem = fmt::format("{} is no L1 norm", article(*node));
         return found;
       }
-      if (normalised.empty()) normalised = value;
+      if (normalised.empty()) {
+        normalised = value;
+        before_norm = head;
+      }
       value = node->inputs.front();
     } else if (is_softmax(*node)) {
       take_axis(model, *node, reshaped, axes, found.problem);
@@ -326,9 +335,14 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
       break;
     }
   }
-  if (!found.problem.empty() && !normalised.empty() &&
-      take_probabilities(model, normalised, head)) {
-    found.problem.clear();
+  // A norm keeps probabilities as they are; of other numbers it may make some, but no logits.
+  const bool of_probabilities = found.problem.empty() && head.comparable_kind == OutputKind::kProbs;
+  if (!normalised.empty() && !of_probabilities) {
+    head = before_norm;
+    found.problem = take_probabilities(model, normalised, head)
+                        ? ""
+                        : fmt::format("{} divides by their sum what need not be probabilities",
+                                      article(*model.maker(normalised)));
   }
   head.output_kind = labels ? OutputKind::kLabels : head.comparable_kind;
   if (!found.problem.empty()) return found;
@@ -494,6 +508,12 @@ OnnxHead find_onnx_head(const OnnxModel& model, std::int64_t n_classes,
         head.n_classes, n_classes));
   }
   const std::int64_t classes = n_classes != 0 ? n_classes : head.n_classes;
+  if (head.site_width != 0 && classes != 0 && head.site_width != classes) {
+    head.site = FoldSite::kNone;
+    head.bias.reset();
+    head.why_not_fold = fmt::format("{} has {} channels, not one a class",
+                                    model.nodes[head.node].words(), head.site_width);
+  }
   if (head.bias && classes != 0 && head.one_logit == OneLogit::kNo &&
       head.bias->elements() != classes) {
     throw_bad_data(
@@ -527,29 +547,6 @@ std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes) {
   return candidates_text(model, n_classes, [&](const OnnxNode& node) {
     return no_logits(model, node).empty() && model.find_output(node.outputs.front()) == nullptr;
   });
-}
-
-std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value) {
-  std::unordered_map<std::string, std::vector<std::size_t>> readers;
-  for (std::size_t i = 0; i < model.nodes.size(); ++i) {
-    for (const auto* names : {&model.nodes[i].inputs, &model.nodes[i].captured}) {
-      for (const std::string& name : *names) readers[name].push_back(i);
-    }
-  }
-  std::unordered_set<std::string> reached{value};
-  std::deque<std::string> next{value};
-  for (; !next.empty(); next.pop_front()) {
-    for (const std::size_t i : readers[next.front()]) {
-      for (const std::string& output : model.nodes[i].outputs) {
-        if (reached.insert(output).second) next.push_back(output);
-      }
-    }
-  }
-  std::vector<std::string> outputs;
-  for (const OnnxValue& output : model.outputs) {
-    if (reached.contains(output.name)) outputs.push_back(output.name);
-  }
-  return outputs;
 }
 
 std::vector<std::string> onnx_class_names(const OnnxModel& model, const OnnxHead& head) {

@@ -39,6 +39,7 @@ struct OnnxHead {
   std::optional<OnnxTensor> bias;  ///< kBias
   std::string bias_maker;          ///< kBias: the Constant node that holds it, as its output
   double beta = 1;                 ///< what the node multiplies its bias with
+  std::int64_t site_width = 0;     ///< classes that the node has numbers for; 0: unknown
   bool interpolates = false;       ///< positions behind the node are mixed, which makes NaN of -inf
   bool can_scale = false;          ///< one factor for all classes costs nothing in this node
   std::string why_not_fold;        ///< kNone
@@ -56,9 +57,6 @@ std::optional<OutputKind> kind_of_output(const OnnxModel& model, const std::stri
 
 /// The values that --tensor could name instead, as the end of a sentence; empty when there is none.
 std::string values_for_tensor(const OnnxModel& model, std::int64_t n_classes);
-
-/// Outputs of the graph that are made from `value`.
-std::vector<std::string> outputs_made_from(const OnnxModel& model, const std::string& value);
 
 /// Names of the classes that the model states: in its metadata or in a classifier of scikit-learn.
 std::vector<std::string> onnx_class_names(const OnnxModel& model, const OnnxHead& head);

@@ -70,7 +70,7 @@ void refuse_probabilities(const std::string& scores, const ScoreHead& head, int 
   ScoreKind kind = ScoreKind::kLogits;
   try {
     ScoreSet set = open_rows(scores, "scores of the old model", class_axis);
-    kind = detect_kind(set, /*ask=*/false);
+    kind = detect_kind(set, /*ask=*/!surely_logits);
   } catch (const Error&) {  // a mixture
     if (!surely_logits) throw;
   }

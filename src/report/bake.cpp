@@ -48,6 +48,7 @@ void add_head(Json& json, const ScoreHead& head) {
   json["output_name"] = text_or_null(head.output);
   json["output_kind"] = kind_name(head.output_kind);
   json["also_changes"] = head.also;
+  json["stays"] = head.left;
   json["dtype"] = dtype_name(head.dtype);
   json["why_not_fold"] = text_or_null(head.why_not_fold);
   json["n_classes"] = head.n_classes;
@@ -152,6 +153,7 @@ std::string head_text(const std::string& model, const ScoreHead& head) {
   if (!head.why_not_fold.empty()) text += line("", "no fold: " + head.why_not_fold);
   if (!head.also.empty())
     text += line("changes", fmt::format("also {}", fmt::join(head.also, ", ")));
+  if (!head.left.empty()) text += line("stays", fmt::format("{}", fmt::join(head.left, ", ")));
   return text;
 }
 

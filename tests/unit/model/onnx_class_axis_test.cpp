@@ -121,6 +121,27 @@ TEST(OnnxClassAxis, IsThatOfTheRowsOfAConstantFirstFactor) {
   EXPECT_EQ(head_of(parts).trailing, 1);
 }
 
+TEST(OnnxClassAxis, OfTwoAxesNeedNotBeTheLast) {
+  Parts parts;
+  parts.nodes = {make_node({"x", "W", "b"}, "z", "fc", "Gemm"),
+                 make_node({"z"}, "scores", "turn", "Transpose", ints_attribute("perm", {1, 0}))};
+  parts.initializers = {make_tensor("W", DType::kF32, {2, 3}, test::floats(test::kWeights)),
+                        make_tensor("b", DType::kF32, {3}, test::floats(test::kBias))};
+  parts.outputs = {test::value_info("scores", {3, -1})};
+  EXPECT_EQ(head_of(parts).trailing, 1);
+  EXPECT_EQ(head_of(parts, 3, on_axis(0)).trailing, 1);
+}
+
+TEST(OnnxClassAxis, IsNotSaidByAnOperandOfFewerAxes) {
+  Parts parts = einsum_parts({-1, 3, -1});
+  parts.nodes = {
+      make_node({"x"}, "y", "sum", "Einsum", test::string_attribute("equation", "ab->abc")),
+      make_node({"y", "factor"}, "scores", "times", "Mul")};
+  parts.inputs.push_back(test::value_info("factor", {1}));
+  EXPECT_THAT(refusal(parts), HasSubstr("--class-axis"));
+  EXPECT_EQ(head_of(parts, 3, on_axis(1)).trailing, 1);
+}
+
 TEST(OnnxClassAxis, IsTheOnlyStatedOneAsLongAsThereAreClasses) {
   EXPECT_EQ(head_of(einsum_parts({-1, 3, 8, 6})).trailing, 2);
 }
