@@ -123,7 +123,7 @@ FAMILIES = [
     Family("sigmoid-pair", ONNX, 17, 2, "fold", "probs", one_logit=True, also=("label",)),
     Family("softmax-averaged", ONNX, 17, 6, "reweight", "probs", logits=False),
     Family("softmax-spelt-out", ONNX, 17, 6, "reweight", "probs", logits=False),
-    Family("softmax-transposed", ONNX, 17, 5, "reweight", "probs", logits=False, also=("label",)),
+    Family("softmax-transposed", ONNX, 17, 5, "fold", "probs", also=("label",)),
     Family("trees-softmax", ONNX, 17, 5, "fold", "probs", logits=False, also=("label",)),
     Family("trees-as-lightgbm", ONNX, 9, 5, "reweight", "probs", logits=False, also=("label",)),
     Family("softmax-clipped", ONNX, 17, 6, "refused", says=("Clip",)),
