@@ -33,9 +33,13 @@ std::optional<std::size_t> quantised_bias_input(const OnnxNode& node) {
 
 bool makes_contrib_logits(const OnnxModel& model, const OnnxNode& node) {
   if (quantised_bias_input(node)) return true;
-  if (!is_contrib(node, "FusedGemm")) return false;
+  return is_contrib(node, "FusedGemm") && !ends_in_sigmoid(model, node);
+}
+
+bool ends_in_sigmoid(const OnnxModel& model, const OnnxNode& node) {
+  if (!is_contrib(node, "FusedGemm") && !is_contrib(node, "FusedConv")) return false;
   const std::string activation = activation_of(model, node);
-  return activation.empty() || activation == "Relu" || activation == "LeakyRelu";
+  return !activation.empty() && activation != "Relu" && activation != "LeakyRelu";
 }
 
 bool is_contrib_layer(const OnnxNode& node) {

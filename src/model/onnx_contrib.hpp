@@ -18,6 +18,9 @@ std::optional<std::size_t> quantised_bias_input(const OnnxNode& node);
 /// Whether the node's result may be logits: a layer, followed at most by a Relu.
 bool makes_contrib_logits(const OnnxModel& model, const OnnxNode& node);
 
+/// A fused layer whose activation is none that logits may have.
+bool ends_in_sigmoid(const OnnxModel& model, const OnnxNode& node);
+
 /// A layer with weights, floating-point or quantised.
 bool is_contrib_layer(const OnnxNode& node);
 

@@ -82,8 +82,11 @@ struct Trace {
 
 std::string article(const OnnxNode& node) { return fmt::format("the {}", node.words()); }
 
-bool runs_a_graph(const OnnxNode& node) {
-  return node.is("If") || node.is("Loop") || node.is("Scan") || node.is("SequenceMap");
+// What it makes of logits is not known.
+bool is_unknown(const OnnxNode& node) {
+  const bool runs_a_graph =
+      node.is("If") || node.is("Loop") || node.is("Scan") || !node.captured.empty();
+  return (!node.domain.empty() || runs_a_graph) && !passes_contrib(node);
 }
 
 // The node behind `last` whose results are probabilities, or may be for all that is known, when no
@@ -98,10 +101,9 @@ const OnnxNode* probabilities_behind(const OnnxModel& model, const OnnxNode& las
         !is_fixed(model, node.inputs.front())) {
       return &node;
     }
-    if (makes_probabilities(model, node)) return &node;
+    if (makes_probabilities(model, node) || ends_in_sigmoid(model, node)) return &node;
     if (is_layer(node)) continue;
-    const bool is_known = node.domain.empty() && node.captured.empty() && !runs_a_graph(node);
-    if (!is_known && !passes_contrib(node)) return &node;
+    if (is_unknown(node)) return &node;
     for (const std::string& input : node.inputs) {
       const OnnxNode* maker = model.maker(input);
       if (maker != nullptr && seen.insert(maker).second) next.push_back(maker);
@@ -143,10 +145,10 @@ std::string no_logits(const OnnxModel& model, const OnnxNode& node) {
   }
   if (const OnnxNode* maker = probabilities_behind(model, node)) {
     return fmt::format(
-        "{} computes with the results of {}, which are or may be probabilities; if the logits are "
-        "in "
-        "the model, name them by --tensor",
-        article(node), article(*maker));
+        "{} computes with {} {}; if the logits are in the model, name them by --tensor",
+        article(node),
+        is_unknown(*maker) ? "what may be probabilities, the results of" : "the probabilities of",
+        article(*maker));
   }
   if (node.op == "Div" && node.inputs.size() == 2 && !is_fixed(model, node.inputs[1])) {
     return fmt::format(

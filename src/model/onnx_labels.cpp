@@ -7,6 +7,7 @@
 
 #include "model/onnx_class_labels.hpp"
 #include "model/onnx_head.hpp"
+#include "model/onnx_outputs.hpp"
 #include "model/onnx_probabilities.hpp"
 
 namespace p2p::model {

@@ -86,7 +86,7 @@ def two_layers(place, *, softmax, **parts):
         [node("Gemm", "x W1 b1", "h"), node("Relu", "h", "r"), node("Gemm", "r W2 b2", "z"),
          *softmax],
         {"W1": random(WIDE, CLASSES), "b1": random(CLASSES), "W2": random(CLASSES, CLASSES),
-         "b2": random(CLASSES), "axis": np.array([-1]), "one": np.float32(1)},
+         "b2": random(CLASSES), "axis": np.array([-1]), "least": np.float32(-1)},
         **parts,
     )  # fmt: skip
 
@@ -162,8 +162,9 @@ def test_logits_are_what_input_says_they_are(near_zero):
 
 def test_probabilities_are_no_logits_whatever_input_says(place):
     """--input may be meant for the held-out scores alone."""
-    two_layers(place, softmax=[node("Softmax", "z", "p"), node("Mul", "p one", "scores")])
-    place.refuse("--tensor", "p", "--input", "logits", words=["'p' was taken for logits", "probs"])
+    two_layers(place, softmax=[node("Softmax", "z", "p"), node("Clip", "p least", "scores")])
+    place.refuse("--tensor", "scores", "--input", "logits",
+                 words=["'scores' was taken for logits", "probs"])  # fmt: skip
 
 
 # ---- inputs without rows

@@ -16,6 +16,7 @@ namespace {
 using test::gemm_parts;
 using test::ModelFile;
 using test::Parts;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
 using ::testing::HasSubstr;
@@ -409,6 +410,21 @@ TEST(BakeOnnx, RefusesScalesThatWereLearnedFromProbabilities) {
   EXPECT_THAT(
       p2p::test::error_of(ErrorCode::kBadData, [&] { bake(file.path(), offset, kRecord, {}, ""); }),
       HasSubstr("learned from probs, but 'scores' holds logits"));
+}
+
+TEST(BakeOnnx, AsksWhereADecisionIsMadeBeforeTheCorrectionCouldAct) {
+  Parts parts = gemm_parts();
+  parts.nodes = {make_node({"x", "W", "b"}, "z", "fc", "Gemm"),
+                 make_node({"z"}, "label", "best", "ArgMax", test::int_attribute("axis", 1)),
+                 make_node({"z", "half"}, "scores", "colder", "Mul")};
+  parts.initializers.push_back(make_tensor("half", DType::kF32, {1}, test::floats({0.5F})));
+  parts.outputs.push_back(test::value_info("label", {-1, 1}, kOnnxInt64));
+  const ModelFile file(parts);
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { bake_here(file, kOffset); }),
+              AllOf(HasSubstr("label"), HasSubstr("--output-name 'scores'")));
+  BakeOptions options;
+  options.output_name = "scores";
+  EXPECT_THAT(bake_here(file, kOffset, options).head.left, ElementsAre("label"));
 }
 
 TEST(BakeOnnx, PutsANewBiasBehindTheOtherInputsSoThatRewritingKeepsTheNode) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "model/onnx_outputs.hpp"
 #include "unit/model/onnx_testing.hpp"
 
 namespace p2p::model {
@@ -85,6 +86,36 @@ TEST(FindOnnxHead, RefusesArithmeticOnProbabilities) {
   parts.nodes.push_back(make_node({"p", "half"}, "scores", "m", "Mul"));
   parts.initializers.push_back(make_tensor("half", DType::kF32, {}, test::floats({0.5F})));
   EXPECT_THAT(refusal(parts), HasSubstr("computes with the probabilities of the Softmax 's'"));
+}
+
+TEST(FindOnnxHead, RefusesWhatUnknownOperatorsMayHaveMadeOfProbabilities) {
+  Parts foreign = ending_in(make_node({"q"}, "scores", "back", "DequantizeLinear"));
+  foreign.nodes.insert(foreign.nodes.begin() + 1, make_node({"z"}, "q", "s", "QLinearSoftmax") +
+                                                      bytes_field(7, "com.microsoft"));
+  EXPECT_THAT(refusal(foreign), HasSubstr("QLinearSoftmax"));
+  Parts log_softmax = ending_in(make_node({"z", "lse"}, "scores", "minus", "Sub"));
+  log_softmax.nodes.insert(log_softmax.nodes.begin() + 1,
+                           make_node({"z"}, "lse", "lse", "ReduceLogSumExp"));
+  EXPECT_THAT(refusal(log_softmax), HasSubstr("ReduceLogSumExp"));
+}
+
+TEST(FindOnnxHead, RefusesANormOfWhatNeedNotBeProbabilities) {
+  const std::string norm =
+      make_node({"z"}, "scores", "norm", "Normalizer", test::string_attribute("norm", "L1")) +
+      bytes_field(7, "ai.onnx.ml");
+  EXPECT_THAT(refusal(ending_in(norm)), HasSubstr("need not be probabilities"));
+}
+
+TEST(FindOnnxHead, DoesNotFoldIntoChannelsThatAreNoClasses) {
+  Parts parts;
+  parts.inputs = {test::value_info("x", {-1, 1, 1, 1})};
+  parts.nodes = {make_node({"x", "W"}, "z", "conv", "Conv"),
+                 make_node({"z", "shape"}, "scores", "cut", "Reshape")};
+  parts.initializers = {make_tensor("W", DType::kF32, {6, 1, 1, 1}, test::floats(test::kWeights)),
+                        make_integers("shape", {-1, 3})};
+  const OnnxHead head = head_of(parts);
+  EXPECT_EQ(head.site, FoldSite::kNone);
+  EXPECT_THAT(head.why_not_fold, HasSubstr("channels"));
 }
 
 TEST(FindOnnxHead, TakesASoftmaxSpeltOutForProbabilities) {
