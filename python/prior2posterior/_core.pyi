@@ -277,6 +277,12 @@ class Correction:
         """Factor of each class (method='vector-scaling'), or None: ones."""
 
     @property
+    def scale_kind(self) -> str | None:
+        """
+        Kind of the scores that scale was learned from, the only one that it fits, or None.
+        """
+
+    @property
     def second_temperature(self) -> float | None:
         """
         Temperature of the second model's scores, which are added (method='gla'), or None.
@@ -418,8 +424,10 @@ def make_correction(
     scoring: str,
     folds: int,
     max_group_loss: float,
+    applied_to: str,
     evidence: Evidence,
 ) -> Correction: ...
+def require_fit(correction: Correction, kind: str, where: str) -> None: ...
 def correct(
     scores: Scores,
     out: Annotated[NDArray[Any], dict(device="cpu")],
@@ -626,6 +634,7 @@ def bake_file(
     mode: str,
     output_name: str,
     tensor: str,
+    class_axis: int | None,
     add_bias: str,
     again: bool,
     verify: str | None,
@@ -634,7 +643,9 @@ def bake_file(
     threads: int,
 ) -> dict[str, Any]: ...
 def unbake_file(model: str, out: str) -> dict[str, Any]: ...
-def show_file(model: str, n_classes: int, output_name: str, tensor: str) -> dict[str, Any]: ...
+def show_file(
+    model: str, n_classes: int, output_name: str, tensor: str, class_axis: int | None
+) -> dict[str, Any]: ...
 def folded_bias(
     bias: numpy.typing.NDArray[numpy.float64] | None, correction: Correction
 ) -> numpy.typing.NDArray[numpy.float64]: ...

@@ -115,7 +115,7 @@ TEST(PriorAccumulator, WarnsOfTrainingRowsThatAForestKnows) {
   of_forest.kind = ScoreKind::kProbs;
   const auto warnings = [](const PriorAccumulator& sums) { return sums.finish().warnings; };
   PriorAccumulator sums(kClasses, of_forest);
-  add(sums, {0.75F, 0.25F, 0, 0, 0, 0.25F, 0.75F, 0, 0, 0});
+  add(sums, {0.5F, 0.25F, 0.25F, 0, 0, 0, 0, 0.25F, 0.25F, 0.5F});
   ASSERT_EQ(warnings(sums).size(), 1U);
   EXPECT_NE(warnings(sums)[0].find("100 % of the rows hold a posterior of exactly 0"),
             std::string::npos);
