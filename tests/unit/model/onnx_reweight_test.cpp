@@ -69,7 +69,7 @@ TEST(Reweight, MultipliesByWeightsAndDividesByTheSum) {
   EXPECT_THAT(initializer(after, "prior2posterior/weights"),
               ElementsAre(FloatEq(0.5F), 1, FloatEq(0.25F)));
   EXPECT_THAT(operators(after), ElementsAre("Relu", "ArgMax", "ReduceSum", "Div", "Mul", "Constant",
-                                            "ReduceSum", "Add", "Div", "ArgMax"));
+                                            "ReduceSum", "Max", "Div", "ArgMax"));
   EXPECT_THAT(after.nodes[3].outputs, ElementsAre("p_uncorrected"));
   EXPECT_THAT(after.maker("p")->inputs,
               ElementsAre("prior2posterior/weighted", "prior2posterior/sum_not_0"));
