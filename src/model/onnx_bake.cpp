@@ -73,7 +73,7 @@ void fold_into_layer(Change& change, const OnnxHead& head, const LogOffset& offs
   if (head.site == FoldSite::kBias) {
     fold_into_bias(change, head, offset);
   } else {
-    bias = unused_name(model, "prior2posterior/bias");
+    bias = change.unused_name("prior2posterior/bias");
     change.add_constant(node.field.begin, bias, head.dtype,
                         {static_cast<std::int64_t>(offset.delta.size())},
                         fold_bias(nullptr, head.dtype, offset, head.beta));
@@ -123,7 +123,7 @@ void add_after(Change& change, const OnnxHead& head, const LogOffset& offset) {
   std::vector<std::int64_t> dims{classes};
   dims.insert(dims.end(), static_cast<std::size_t>(head.trailing), 1);
   const OnnxNode& maker = *model.maker(head.logits);
-  std::string value = unused_name(model, head.logits + "_uncorrected");
+  std::string value = change.unused_name(head.logits + "_uncorrected");
   const std::string& first = maker.outputs.front();
   change.set_node(maker, with_output(model, maker, head.logits, value),
                   first == head.logits ? value : first);
@@ -132,20 +132,20 @@ void add_after(Change& change, const OnnxHead& head, const LogOffset& offset) {
     for (std::int64_t c = 0; c < classes; ++c) {
       factors[static_cast<std::size_t>(c)] = factor(offset, c);
     }
-    const std::string name = unused_name(model, "prior2posterior/factor");
-    const std::string scaled = shifts ? unused_name(model, head.logits + "_scaled") : head.logits;
+    const std::string name = change.unused_name("prior2posterior/factor");
+    const std::string scaled = shifts ? change.unused_name(head.logits + "_scaled") : head.logits;
     change.add_constant(maker.field.end, name, head.dtype, dims, stored(factors, head.dtype));
     change.add_node(
         maker.field.end,
-        make_node({value, name}, scaled, unused_name(model, "prior2posterior/Mul"), "Mul"), scaled);
+        make_node({value, name}, scaled, change.unused_name("prior2posterior/Mul"), "Mul"), scaled);
     value = scaled;
   }
   if (!shifts) return;
-  const std::string name = unused_name(model, "prior2posterior/delta");
+  const std::string name = change.unused_name("prior2posterior/delta");
   change.add_constant(maker.field.end, name, head.dtype, dims, stored(offset.delta, head.dtype));
   change.add_node(
       maker.field.end,
-      make_node({value, name}, head.logits, unused_name(model, "prior2posterior/Add"), "Add"),
+      make_node({value, name}, head.logits, change.unused_name("prior2posterior/Add"), "Add"),
       head.logits);
 }
 
@@ -185,6 +185,12 @@ void require_add_possible(const OnnxModel& model, const OnnxHead& head, const Lo
                     "intercepts can take the correction; use --mode fold",
                     model.nodes[head.node].words(), file));
   }
+  if (model.opset == 0) {
+    throw_bad_data(
+        fmt::format("{} imports no operators of the standard domain, so nothing can be added to it "
+                    "({}); export it again with an operator set of that domain (target_opset)",
+                    file, why_not_fold(model, head, offset)));
+  }
   const std::int64_t needed = head.dtype == DType::kBF16 ? 13 : 7;
   if (model.opset < needed) {
     throw_bad_data(
@@ -217,7 +223,10 @@ std::vector<std::string> changed_outputs(const OnnxModel& model, const OnnxHead&
     for (const std::string& output : outputs_made_from(model, source)) changed.insert(output);
   }
   if (mode == BakeMode::kReweight) {
-    for (const LabelOutput& label : labels_beside(model, head.logits)) changed.insert(label.name);
+    for (const LabelOutput& label : labels_beside(model, head.logits)) {
+      changed.insert(label.name);
+      for (const std::string& output : outputs_made_from(model, label.name)) changed.insert(output);
+    }
   }
   std::vector<std::string> found;
   for (const OnnxValue& output : model.outputs) {

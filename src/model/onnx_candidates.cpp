@@ -21,11 +21,6 @@ constexpr std::array<std::string_view, 2> kActivations = {"Relu", "LeakyRelu"};
 constexpr std::array<std::string_view, 8> kKeepsWidth = {
     "Identity", "Cast", "Dropout", "Relu", "LeakyRelu", "Neg", "BatchNormalization", "Tanh"};
 
-template <std::size_t N>
-bool is_one_of(const std::array<std::string_view, N>& ops, const OnnxNode& node) {
-  return node.domain.empty() && std::ranges::find(ops, node.op) != ops.end();
-}
-
 // Elements on the last axis of the values of a graph, as far as they are known.
 class Widths {
  public:

@@ -16,6 +16,19 @@ namespace {
 constexpr std::int64_t kFirstConstantInInitializers = 4;  // IR version: before, they are inputs too
 constexpr std::int64_t kLargestUndo = std::int64_t{1} << 30;
 
+std::unordered_set<std::string> names_of(const OnnxModel& model) {
+  std::unordered_set<std::string> names;
+  for (const OnnxNode& node : model.nodes) {
+    names.insert(node.name);
+    for (const auto* list : {&node.inputs, &node.outputs, &node.captured}) {
+      names.insert(list->begin(), list->end());
+    }
+  }
+  for (const auto& [name, index] : model.initializer) names.insert(name);
+  for (const auto& [name, value] : model.stated) names.insert(name);
+  return names;
+}
+
 }  // namespace
 
 Change::Change(const OnnxModel& m) : model(m), edits(m) {
@@ -85,6 +98,13 @@ void Change::add_constant_node(std::int64_t at, const std::string& name,
                                const std::string& tensor_message) {
   add_node(at, make_node({}, name, name, "Constant", tensor_attribute("value", tensor_message)),
            name);
+}
+
+std::string Change::unused_name(const std::string& base) {
+  if (names_.empty()) names_ = names_of(model);
+  std::string name = base;
+  for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  return name;
 }
 
 }  // namespace p2p::model

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "model/fold.hpp"
@@ -27,6 +28,9 @@ class Change {
   void add_constant_node(std::int64_t at, const std::string& name,
                          const std::string& tensor_message);
 
+  /// `base`, or `base` with a number, that no value or node of the model has; each name once.
+  std::string unused_name(const std::string& base);
+
   const OnnxModel& model;
   GraphEdits edits;
   Json undo;
@@ -34,6 +38,7 @@ class Change {
 
  private:
   [[nodiscard]] std::string original(Span field) const;
+  std::unordered_set<std::string> names_;  ///< filled when a name is asked for
 };
 
 }  // namespace p2p::model

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -47,10 +46,6 @@ constexpr std::array<std::string_view, 31> kFollowFirst = {"Identity",
                                                            "Trilu"};
 constexpr std::array<std::string_view, 9> kFollowAll = {"Add", "Sub", "Mul",   "Div",   "Sum",
                                                         "Max", "Min", "Where", "Concat"};
-
-bool is_one_of(std::span<const std::string_view> ops, const OnnxNode& node) {
-  return node.domain.empty() && std::ranges::find(ops, node.op) != ops.end();
-}
 
 // Which input holds the weights of a convolution or a matrix product; 0: it is neither.
 std::size_t weight_of_conv(const OnnxNode& node) {

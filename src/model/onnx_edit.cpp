@@ -1,10 +1,7 @@
 #include "model/onnx_edit.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
-#include <unordered_set>
 
 namespace p2p::model {
 namespace {
@@ -135,21 +132,6 @@ std::string make_node(const std::vector<std::string>& inputs, const std::string&
       bytes_field(kNodeOutput, output) + bytes_field(kNodeName, name) + bytes_field(kNodeOp, op);
   if (!attribute_message.empty()) message += bytes_field(kNodeAttribute, attribute_message);
   return message;
-}
-
-std::string unused_name(const OnnxModel& model, const std::string& base) {
-  std::unordered_set<std::string> names;
-  for (const OnnxNode& node : model.nodes) {
-    names.insert(node.name);
-    for (const auto* list : {&node.inputs, &node.outputs, &node.captured}) {
-      names.insert(list->begin(), list->end());
-    }
-  }
-  for (const auto& [name, index] : model.initializer) names.insert(name);
-  for (const auto& [name, value] : model.stated) names.insert(name);
-  std::string name = base;
-  for (int i = 2; names.contains(name); ++i) name = fmt::format("{}_{}", base, i);
-  return name;
 }
 
 Edit metadata_edit(const OnnxModel& model, const std::string& key, const std::string& value) {

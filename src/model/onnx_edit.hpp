@@ -52,9 +52,6 @@ std::string make_node(const std::vector<std::string>& inputs, const std::string&
                       const std::string& name, const std::string& op,
                       const std::string& attribute_message = "");
 
-/// `base`, or `base` with a number, that no value or node of the model has.
-std::string unused_name(const OnnxModel& model, const std::string& base);
-
 /// The edit that makes metadata `key` hold `value`; empty `value` removes it.
 Edit metadata_edit(const OnnxModel& model, const std::string& key, const std::string& value);
 

@@ -59,19 +59,11 @@ constexpr std::array<std::string_view, 28> kMakesLogits = {"Gemm",
 constexpr std::array<std::string_view, 6> kMakesProbabilities = {
     "Sigmoid", "HardSigmoid", "Softmax", "LogSoftmax", "Exp", "ReduceLogSumExp"};
 
-template <std::size_t N>
-bool is_one_of(const std::array<std::string_view, N>& ops, const OnnxNode& node) {
-  return node.domain.empty() && std::ranges::find(ops, node.op) != ops.end();
-}
-
 bool keeps_scores(const OnnxNode& node) {
   return node.is("Identity") || node.is("Cast") || node.is("Dropout");
 }
 bool only_reshapes(const OnnxNode& node) {
   return node.is("Flatten") || node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze");
-}
-bool is_ml(const OnnxNode& node, std::string_view op) {
-  return node.domain == "ai.onnx.ml" && node.op == op;
 }
 
 // One way back from an output to the logits; `problem` says why there is none.
@@ -302,10 +294,10 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
       reshaped = false;
       value = node->inputs.front();
       head.logits = head.comparable = value;
-    } else if (is_ml(*node, "ZipMap")) {
+    } else if (node->is_ml("ZipMap")) {
       value = node->inputs.front();
       head.logits = head.comparable = value;
-    } else if (is_ml(*node, "Normalizer")) {
+    } else if (node->is_ml("Normalizer")) {
       const auto norm = model.attribute(*node, "norm");
       if (!norm || norm->s != "L1") {
         found.problem = fmt::format("{} is no L1 norm", article(*node));
@@ -327,11 +319,15 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
         return found;
       }
       break;
-    } else if (is_ml(*node, "LinearClassifier")) {
+    } else if (node->is_ml("LinearClassifier")) {
       find_intercepts(model, *node, head, found.problem);
       break;
     } else {
-      if (!take_one_logit(model, *node, head) && !take_probabilities(model, value, head)) {
+      const bool taken = take_one_logit(model, *node, head, found.problem) ||
+                         take_probabilities(model, value, head);
+      if (taken) {
+        found.problem.clear();
+      } else if (found.problem.empty()) {
         found.problem = no_logits(model, *node);
       }
       break;
@@ -348,10 +344,9 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
   }
   head.output_kind = labels ? OutputKind::kLabels : head.comparable_kind;
   if (!found.problem.empty()) return found;
-  if (head.one_logit != OneLogit::kNo) return found;
-  if (head.reweights) axes.set(head.logits, 0);
+  if (head.reweights || head.one_logit != OneLogit::kNo) axes.set(head.logits, 0);
   take_axes(model, wanted.class_axis, axes, found);
-  if (!found.problem.empty()) return found;
+  if (!found.problem.empty() || head.one_logit != OneLogit::kNo) return found;
   if (head.site == FoldSite::kNone && !head.reweights) find_fold_site(model, head);
   take_stated_classes(model, head);
   return found;
@@ -481,7 +476,7 @@ OnnxHead only_output(const OnnxModel& model, const Wanted& wanted) {
 
 // What exports of scikit-learn call the classes, where this node says it.
 std::vector<std::string> names_in(const OnnxModel& model, const OnnxNode& node) {
-  if (is_ml(node, "ArrayFeatureExtractor") && !node.inputs.empty()) {  // of the label: names[best]
+  if (node.is_ml("ArrayFeatureExtractor") && !node.inputs.empty()) {  // of the label: names[best]
     const auto names = model.constant(node.inputs.front());
     if (names && names->type == kOnnxString) return tensor_strings(model, *names);
   }

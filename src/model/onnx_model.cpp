@@ -450,6 +450,10 @@ std::string OnnxNode::words() const {
   return fmt::format("{}{} {}", domain.empty() ? "" : domain + ".", op, io::quote(label));
 }
 
+bool is_one_of(std::span<const std::string_view> ops, const OnnxNode& node) {
+  return node.domain.empty() && std::ranges::find(ops, node.op) != ops.end();
+}
+
 const OnnxNode* OnnxModel::maker(const std::string& value) const {
   const auto found = producer.find(value);
   return found == producer.end() ? nullptr : &nodes[found->second];

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -53,7 +54,12 @@ struct OnnxNode {
   /// "Gemm 'head/fc'", for people; the output stands in where the node has no name.
   [[nodiscard]] std::string words() const;
   [[nodiscard]] bool is(std::string_view onnx_op) const { return domain.empty() && op == onnx_op; }
+  [[nodiscard]] bool is_ml(std::string_view ml_op) const {
+    return domain == "ai.onnx.ml" && op == ml_op;
+  }
 };
+/// Whether the node is one of these operators of the standard domain.
+bool is_one_of(std::span<const std::string_view> ops, const OnnxNode& node);
 
 /// An input, an output or value_info of the graph.
 struct OnnxValue {

@@ -19,15 +19,9 @@ namespace p2p::model {
 namespace {
 
 constexpr int kDeepestProof = 400;
-constexpr double kSumTolerance = 1e-4;
 constexpr double kNothing = 1e-6;  // what guards a division against zero
 constexpr std::int64_t kMostConstants = 1 << 16;
 constexpr std::int32_t kOnnxBool = 9;
-
-template <std::size_t N>
-bool is_one_of(const OnnxNode& node, const std::array<std::string_view, N>& ops) {
-  return node.domain.empty() && std::ranges::find(ops, node.op) != ops.end();
-}
 
 constexpr std::array<std::string_view, 9> kDecide = {
     "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "And", "Or", "Xor", "Not"};
@@ -40,10 +34,6 @@ constexpr std::array<std::string_view, 5> kNeverNegative = {"Relu", "Softplus", 
                                                             "ReduceL2"};
 constexpr std::array<std::string_view, 3> kAdd = {"Add", "Sum", "Mean"};
 
-bool is_ml(const OnnxNode& node, std::string_view op) {
-  return node.domain == "ai.onnx.ml" && node.op == op;
-}
-
 bool passes_on(const OnnxNode& node) {
   return (node.is("Identity") || node.is("Cast") || node.is("Dropout")) && !node.inputs.empty();
 }
@@ -54,10 +44,11 @@ std::string text_attribute(const OnnxModel& model, const OnnxNode& node, std::st
 }
 
 // Every number of a small constant; empty when the value is something else.
-std::vector<double> constants(const OnnxModel& model, const std::string& value) {
+std::vector<double> constants(const OnnxModel& model, const std::string& value,
+                              std::int64_t most = kMostConstants) {
   const auto tensor = model.constant(value);
   const auto dtype = tensor ? score_type(tensor->type) : std::nullopt;
-  if (!dtype || tensor->elements() < 1 || tensor->elements() > kMostConstants) return {};
+  if (!dtype || tensor->elements() < 1 || tensor->elements() > most) return {};
   const std::string bytes = tensor_bytes(model, *tensor);
   std::vector<double> numbers(static_cast<std::size_t>(tensor->elements()));
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -120,7 +111,7 @@ class Prover {
   Facts of_node(const OnnxNode& node, const std::string& value) {
     if (node.domain == "ai.onnx.ml") return of_classifier(node, value);
     if (!node.domain.empty() || node.inputs.empty()) return {};
-    if (is_one_of(node, kDecide)) return kShares;
+    if (is_one_of(kDecide, node)) return kShares;
     if (node.is("Cast")) return of_cast(node);
     if (passes_on(node)) return of(node.inputs[0]);
     if (node.is("Softmax")) return is_last(softmax_axis(node)) ? probabilities() : kShares;
@@ -138,10 +129,10 @@ class Prover {
     if (node.is("Clip")) return of_clip(node);
     if (node.is("Where") && node.inputs.size() == 3) return of_choice(node);
     if (node.is("LpNormalization")) return of_lp(node);
-    if (is_one_of(node, kAdd)) return of_sum(node);
-    if (is_one_of(node, kNeverNegative)) return {true, false, std::nullopt, 0};
-    if (is_one_of(node, kKeepSign)) return {of(node.inputs[0]).not_negative, false, {}, 0};
-    if (is_one_of(node, kMove)) return of_moved(node);
+    if (is_one_of(kAdd, node)) return of_sum(node);
+    if (is_one_of(kNeverNegative, node)) return {true, false, std::nullopt, 0};
+    if (is_one_of(kKeepSign, node)) return {of(node.inputs[0]).not_negative, false, {}, 0};
+    if (is_one_of(kMove, node)) return of_moved(node);
     return {};
   }
 
@@ -296,10 +287,7 @@ class Prover {
   }
 
   bool is_mirror(const std::string& mirror, const std::string& value) {
-    const OnnxNode* node = maker(mirror);
-    return node != nullptr && node->is("Sub") && node->inputs.size() == 2 &&
-           constant_number(model_, node->inputs[0]) == 1.0 && same(node->inputs[1], value) &&
-           of(value).not_negative && of(value).at_most_one;
+    return is_one_minus(model_, mirror, value) && of(value).not_negative && of(value).at_most_one;
   }
 
   // Bounds are attributes before operator set 11.
@@ -455,23 +443,12 @@ class Prover {
   std::unordered_map<std::string, Facts> known_;
 };
 
-void add_values_behind(const OnnxModel& model, const std::string& value, int depth,
-                       std::unordered_set<std::string>& found) {
-  constexpr std::array<std::string_view, 19> kKeepOrder = {
-      "Identity", "Cast", "Dropout", "Exp", "Softmax", "LogSoftmax",
-      "Sigmoid",  "Log",  "Div",     "Sub", "Mul",     "Add",
-      "Sum",      "Mean", "Clip",    "Pow", "Sqrt",    "LpNormalization",
-      "Transpose"};
-  if (depth > kDeepestProof || !found.insert(value).second) return;
-  const OnnxNode* node = model.maker(value);
-  if (node == nullptr || node->inputs.empty()) return;
-  if (!is_one_of(*node, kKeepOrder) && !is_ml(*node, "Normalizer")) return;
-  const bool several = is_one_of(*node, kAdd) || node->is("Mul");
-  for (std::size_t i = 0; i < (several ? node->inputs.size() : 1); ++i) {
-    if (!model.constant(node->inputs[i])) {
-      add_values_behind(model, node->inputs[i], depth + 1, found);
-    }
-  }
+// A ZipMap makes maps of rows, so what it reads has two axes.
+bool is_mapped(const OnnxModel& model, const std::string& value) {
+  return std::ranges::any_of(model.nodes, [&](const OnnxNode& node) {
+    return node.is_ml("ZipMap") && !node.inputs.empty() &&
+           passed_on(model, node.inputs.front()) == passed_on(model, value);
+  });
 }
 
 }  // namespace
@@ -481,12 +458,15 @@ bool holds_probabilities(const OnnxModel& model, const std::string& value, std::
   return found.not_negative && found.sum && std::abs(*found.sum - 1) <= kSumTolerance;
 }
 
+bool is_never_negative(const OnnxModel& model, const std::string& value, std::int64_t rank) {
+  return Prover(model, rank).of(value).not_negative;
+}
+
 bool take_probabilities(const OnnxModel& model, const std::string& value, OnnxHead& head) {
-  const OnnxValue* stated = model.find_value(value);
-  if (stated == nullptr || !stated->shape) stated = model.find_value(head.output);
-  const bool known = stated != nullptr && stated->shape;
-  const auto rank = known ? static_cast<std::int64_t>(stated->shape->size()) : 2;
-  if (!holds_probabilities(model, value, rank)) return false;
+  OnnxClassAxes axes(model, 0);
+  const std::int64_t rank = axes.rank(value).value_or(is_mapped(model, value) ? 2 : 0);
+  const auto behind = rank == 2 ? 0 : axes.behind(value);
+  if (rank == 0 || behind != 0 || !holds_probabilities(model, value, rank)) return false;
   head.logits = value;
   head.reweights = true;
   head.comparable_kind = OutputKind::kProbs;
@@ -495,7 +475,7 @@ bool take_probabilities(const OnnxModel& model, const std::string& value, OnnxHe
   const OnnxNode& node = model.nodes[made->second];
   head.n_classes = static_cast<std::int64_t>(class_labels(model, node).size());
   head.why_not_fold = fmt::format("no logit stands behind what {} makes", node.words());
-  if (!is_ml(node, "TreeEnsembleClassifier")) return true;
+  if (!node.is_ml("TreeEnsembleClassifier")) return true;
   head.node = made->second;
   head.why_not_fold = why_no_base_values(model, node, nullptr);
   if (head.why_not_fold.empty()) head.site = FoldSite::kBaseValues;
@@ -503,23 +483,24 @@ bool take_probabilities(const OnnxModel& model, const std::string& value, OnnxHe
 }
 
 bool makes_probabilities(const OnnxModel& model, const OnnxNode& node) {
-  if (is_ml(node, "LinearClassifier")) {
+  if (node.is_ml("LinearClassifier")) {
     const std::string transform = text_attribute(model, node, "post_transform");
     return !transform.empty() && transform != "NONE";
   }
-  return is_ml(node, "TreeEnsembleClassifier") || is_ml(node, "SVMClassifier") ||
-         (is_ml(node, "Normalizer") && text_attribute(model, node, "norm") == "L1");
+  return node.is_ml("TreeEnsembleClassifier") || node.is_ml("SVMClassifier") ||
+         (node.is_ml("Normalizer") && text_attribute(model, node, "norm") == "L1");
 }
 
 std::optional<double> constant_number(const OnnxModel& model, const std::string& value) {
-  const std::vector<double> numbers = constants(model, passed_on(model, value));
+  const std::vector<double> numbers = constants(model, passed_on(model, value), 1);
   return numbers.size() == 1 ? std::optional(numbers.front()) : std::nullopt;
 }
 
-std::unordered_set<std::string> values_behind(const OnnxModel& model, const std::string& value) {
-  std::unordered_set<std::string> found;
-  add_values_behind(model, value, 0, found);
-  return found;
+bool is_one_minus(const OnnxModel& model, const std::string& value, const std::string& p) {
+  const OnnxNode* node = model.maker(passed_on(model, value));
+  return node != nullptr && node->is("Sub") && node->inputs.size() == 2 &&
+         constant_number(model, node->inputs[0]) == 1.0 &&
+         passed_on(model, node->inputs[1]) == passed_on(model, p);
 }
 
 std::string passed_on(const OnnxModel& model, const std::string& value) {

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_set>
 
 #include "model/onnx_head.hpp"
 
@@ -15,10 +14,11 @@ namespace p2p::model {
 /// softmax, and weighted means of those. O(nodes).
 bool holds_probabilities(const OnnxModel& model, const std::string& value, std::int64_t rank);
 
-/// `value` and the values before it that hold a number for each of the same classes.
-std::unordered_set<std::string> values_behind(const OnnxModel& model, const std::string& value);
+/// Whether `value`, of `rank` axes, is known to hold no number below 0. O(nodes).
+bool is_never_negative(const OnnxModel& model, const std::string& value, std::int64_t rank);
 
-/// Fills in `head` when `value` holds probabilities that no logit stands behind.
+/// Fills in `head` when `value` holds probabilities that no logit stands behind, and its classes
+/// are known to lie on its last axis.
 bool take_probabilities(const OnnxModel& model, const std::string& value, OnnxHead& head);
 
 /// The operator that makes probabilities: a classifier of ai.onnx.ml, or a norm of its results.
@@ -26,6 +26,9 @@ bool makes_probabilities(const OnnxModel& model, const OnnxNode& node);
 
 /// The only number of a constant.
 std::optional<double> constant_number(const OnnxModel& model, const std::string& value);
+
+/// Whether `value` is 1 - p.
+bool is_one_minus(const OnnxModel& model, const std::string& value, const std::string& p);
 
 /// The value that Identity, Cast and Dropout passed on as `value`.
 std::string passed_on(const OnnxModel& model, const std::string& value);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -15,8 +17,6 @@
 
 namespace p2p::model {
 namespace {
-
-constexpr double kSumTolerance = 1e-4;
 
 std::vector<float> floats_of(const OnnxModel& model, const OnnxNode& node, const char* key) {
   const auto found = model.attribute(node, key);
@@ -126,17 +126,32 @@ bool is_every_leaf(const OnnxModel& model, const OnnxNode& node, std::size_t lea
   return 2 * leaves == nodes + trees.size();
 }
 
-// Leaves that hold shares of the classes, as those of forests do.
-bool leaves_hold_shares(const OnnxModel& model, const OnnxNode& node, std::size_t classes) {
-  const Leaves leaves = leaves_of(model, node);
+// Leaves that hold shares of the classes, or of the second of two, as those of forests do.
+bool leaves_hold_shares(const OnnxModel& model, const OnnxNode& node, const Leaves& leaves,
+                        bool of_second) {
   const std::vector<double> base = numbers_of(model, node, "base_values");
   if (!leaves.fit() || std::ranges::any_of(base, [](double b) { return b != 0; })) return false;
   if (std::ranges::any_of(leaves.weights, [](double w) { return !(w >= 0); })) return false;
   const std::vector<LeafSum> sums = leaf_sums(leaves);
   const Reach reach = reach_of(sums);
-  if (classes == 2 && leaves.of_one_class()) return reach.most <= 1 + kSumTolerance;
+  if (of_second) return reach.most <= 1 + kSumTolerance;
   return std::abs(reach.least - 1) <= kSumTolerance && std::abs(reach.most - 1) <= kSumTolerance &&
          is_every_leaf(model, node, sums.size());
+}
+
+// Whether some tree adds to the second class in all of its leaves: of two classes, runtimes take a
+// row for scored by one number where nothing is added to the second.
+bool second_class_always_scored(const OnnxModel& model, const OnnxNode& node,
+                                const Leaves& leaves) {
+  std::map<std::int64_t, std::set<std::int64_t>> scoring;  // leaves, by tree
+  for (std::size_t i = 0; leaves.fit() && i < leaves.classes.size(); ++i) {
+    if (leaves.classes[i] == 1) scoring[leaves.trees[i]].insert(leaves.nodes[i]);
+  }
+  std::map<std::int64_t, std::size_t> nodes;
+  for (const std::int64_t tree : ints_of(model, node, "nodes_treeids")) ++nodes[tree];
+  return std::ranges::any_of(scoring, [&](const auto& tree) {
+    return 2 * tree.second.size() == nodes[tree.first] + 1;
+  });
 }
 
 // Largest |score| of a class before the softmax, whatever the row.
@@ -165,14 +180,22 @@ TreeScores tree_scores(const OnnxModel& model, const OnnxNode& node) {
   const std::string transform = transform_of(model, node);
   const std::size_t classes = class_labels(model, node).size();
   if (classes < 2) return TreeScores::kUnknown;
-  if (transform == "SOFTMAX" || transform == "SOFTMAX_ZERO") return TreeScores::kProbabilities;
+  const Leaves leaves = leaves_of(model, node);
+  const std::size_t bases = numbers_of(model, node, "base_values").size();
+  // One number s a row: 1 - s and s, or sigmoid(-s) and sigmoid(s).
+  const bool of_second =
+      classes == 2 && leaves.fit() && leaves.of_one_class() && leaves.classes[0] == 0 && bases < 2;
+  const bool each = classes > 2 || (leaves.fit() && !leaves.of_one_class() &&
+                                    second_class_always_scored(model, node, leaves));
   if (transform == "LOGISTIC") {
-    // Two classes whose leaves know one of them get p and 1 - p.
-    const Leaves leaves = leaves_of(model, node);
-    return classes == 2 && leaves.fit() && leaves.of_one_class() ? TreeScores::kProbabilities
-                                                                 : TreeScores::kEach;
+    return of_second ? TreeScores::kProbabilities : each ? TreeScores::kEach : TreeScores::kUnknown;
   }
-  return transform == "NONE" && leaves_hold_shares(model, node, classes)
+  if (transform == "SOFTMAX" || transform == "SOFTMAX_ZERO") {
+    return each ? TreeScores::kProbabilities : TreeScores::kUnknown;
+  }
+  // Two base values put -s and s in place of the scores of two classes.
+  const bool plain = of_second || (each && (classes > 2 || bases < 2));
+  return transform == "NONE" && plain && leaves_hold_shares(model, node, leaves, of_second)
              ? TreeScores::kProbabilities
              : TreeScores::kUnknown;
 }

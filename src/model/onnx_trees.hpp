@@ -9,6 +9,9 @@
 /// Tree ensembles (ai.onnx.ml.TreeEnsembleClassifier). Their attributes are read: O(leaves).
 namespace p2p::model {
 
+/// How far sums of rows of probabilities may be from 1.
+inline constexpr double kSumTolerance = 1e-4;
+
 enum class TreeScores : std::uint8_t {
   kUnknown,
   kEach,           ///< numbers from 0 to 1, of each class by itself

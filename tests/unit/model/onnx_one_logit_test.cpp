@@ -106,6 +106,72 @@ TEST(OneLogit, IsNotOneOfSeveral) {
               HasSubstr("several labels a row"));
 }
 
+/// p = Sigmoid(Squeeze(x W)) of `shape`, W [2, 1].
+Parts squeezed(std::size_t axes, const std::vector<std::int64_t>& shape) {
+  Parts parts;
+  parts.nodes = {make_node({"x", "W"}, "m", "", "MatMul"),
+                 make_node({"m", "last"}, "z", "", "Squeeze"),
+                 make_node({"z"}, "p", "gate", "Sigmoid")};
+  parts.initializers = {make_tensor("W", DType::kF32, {2, 1}, test::floats({1, 2})),
+                        make_integers("last", {-1})};
+  std::vector<std::int64_t> input(axes, -1);
+  input.back() = 2;
+  parts.inputs = {test::value_info("x", input)};
+  parts.outputs = {test::value_info("p", shape)};
+  return parts;
+}
+
+TEST(OneLogit, OfOneAxisIsAColumnWhoseAxisWentAway) {
+  EXPECT_EQ(head_of(squeezed(2, {-1})).one_logit, OneLogit::kAlone);
+  EXPECT_THAT(
+      p2p::test::error_of(ErrorCode::kBadData, [] { head_of(squeezed(3, {-1, -1})); }),
+      HasSubstr("several labels a row"));
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [] { head_of(squeezed(2, {5})); }),
+              HasSubstr("2 scores a row"));
+}
+
+TEST(OneLogit, OfARowWithoutABatchAreSeveralLabels) {
+  Parts parts = sigmoid(5);
+  parts.nodes = {make_node({"x", "W"}, "m", "", "MatMul"), make_node({"m", "b"}, "z", "", "Add"),
+                 make_node({"z"}, "p", "gate", "Sigmoid")};
+  parts.inputs = {test::value_info("x", {2})};
+  for (const std::int64_t size : {std::int64_t{5}, std::int64_t{-1}}) {
+    parts.outputs = {test::value_info("p", {size})};
+    EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { head_of(parts); }),
+                HasSubstr("2 scores a row"));
+  }
+}
+
+TEST(OneLogit, OfEachPositionIsRefused) {
+  Parts parts = sigmoid();
+  parts.nodes[0] = make_node({"x", "W", "b"}, "z", "fc", "Conv");
+  parts.initializers[0] = make_tensor("W", DType::kF32, {1, 2, 1}, test::floats({1, 1}));
+  parts.inputs = {test::value_info("x", {-1, 2, -1})};
+  parts.outputs = {test::value_info("p", {-1, 1, -1})};
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { head_of(parts); }),
+              HasSubstr("one probability at each position of 3 axes"));
+  Parts both = pair(true);
+  both.nodes[0] = parts.nodes[0];
+  both.initializers[0] = parts.initializers[0];
+  both.inputs = parts.inputs;
+  both.outputs = {test::value_info("scores", {-1, 2, -1})};
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { head_of(both); }),
+              HasSubstr("one probability at each position of 3 axes"));
+}
+
+TEST(OneLogit, KeepsToTheAxisThatIsNamed) {
+  const ModelFile file(sigmoid());
+  const OnnxModel model = load_onnx(file.path());
+  const auto along = [&](int axis) {
+    BakeOptions options;
+    options.class_axis = axis;
+    return find_onnx_head(model, 2, options).one_logit;
+  };
+  EXPECT_EQ(along(1), OneLogit::kAlone);
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kUsage, [&] { along(5); }), HasSubstr("has 2 axes"));
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [&] { along(0); }), HasSubstr("axis -1"));
+}
+
 TEST(OneLogit, IsNotForOtherNumbersOfClasses) {
   const ModelFile file(sigmoid());
   const OnnxModel model = load_onnx(file.path());

@@ -1,6 +1,6 @@
 #include "model/onnx_probabilities.hpp"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "unit/model/onnx_testing.hpp"
 
@@ -9,7 +9,6 @@ namespace {
 
 using test::ModelFile;
 using test::Parts;
-using ::testing::UnorderedElementsAre;
 
 std::string axis(std::int64_t value) { return test::int_attribute("axis", value); }
 
@@ -128,15 +127,36 @@ TEST(HoldsProbabilities, ASoftmaxOverTheAxisThatComesLastAfterwards) {
   EXPECT_FALSE(transposed(1, {0, 2, 3, 1}, 11));  // over all axes from 1 on
 }
 
-TEST(ValuesBehind, AreThoseOfTheSameClasses) {
+/// Whether "p" of `shape`, the mean of two softmaxes over axis `over`, is taken.
+bool takes(const std::vector<std::int64_t>& shape, std::int64_t over, bool stated = true) {
   Parts parts;
-  parts.nodes = {make_node({"x"}, "z", "", "Relu"), make_node({"z"}, "e", "", "Exp"),
-                 make_node({"e", "axis"}, "sum", "", "ReduceSum"),
-                 make_node({"e", "sum"}, "p", "", "Div")};
-  parts.initializers = {make_integers("axis", {-1})};
-  parts.outputs = {test::value_info("p", {-1, 3})};
+  const std::vector<std::int64_t> kernel(shape.size() - 2, 1);
+  std::vector<std::int64_t> weight{3, 2};
+  weight.insert(weight.end(), kernel.begin(), kernel.end());
+  const bool is_map = shape.size() > 2;
+  parts.nodes = {make_node({"x", "W"}, "a", "", is_map ? "Conv" : "Gemm"),
+                 make_node({"a"}, "s", "", "Softmax", axis(over)),
+                 make_node({"x", "V"}, "b", "", is_map ? "Conv" : "Gemm"),
+                 make_node({"b"}, "t", "", "Softmax", axis(over)),
+                 make_node({"s", "t"}, "sum", "", "Add"),
+                 make_node({"sum", "half"}, "p", "", "Mul")};
+  parts.initializers = {make_tensor("W", DType::kF32, weight, test::floats({1, 2, 3, 4, 5, 6})),
+                        make_tensor("V", DType::kF32, weight, test::floats({6, 5, 4, 3, 2, 1})),
+                        number("half", 0.5F)};
+  parts.outputs = {stated ? test::value_info("p", shape) : bytes_field(1, "p")};
   const ModelFile file(parts);
-  EXPECT_THAT(values_behind(load_onnx(file.path()), "p"), UnorderedElementsAre("p", "e", "z"));
+  OnnxHead head;
+  head.output = "p";
+  return take_probabilities(load_onnx(file.path()), "p", head);
+}
+
+TEST(TakeProbabilities, WhoseClassesLieOnTheLastAxis) {
+  EXPECT_TRUE(takes({-1, 3}, 1));
+  EXPECT_TRUE(takes({-1, 3}, 1, false));
+  EXPECT_FALSE(takes({-1, 3, 1, 1}, 1));
+  EXPECT_FALSE(takes({-1, 3, -1}, 1));
+  EXPECT_FALSE(takes({-1, 3, -1}, 1, false));
+  EXPECT_FALSE(takes({-1, 3, -1}, 2));  // a softmax over the positions of a map
 }
 
 }  // namespace

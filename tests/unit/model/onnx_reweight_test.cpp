@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/element.hpp"
 #include "p2p/bake.hpp"
 #include "unit/model/onnx_testing.hpp"
 
@@ -69,12 +70,120 @@ TEST(Reweight, MultipliesByWeightsAndDividesByTheSum) {
   EXPECT_THAT(initializer(after, "prior2posterior/weights"),
               ElementsAre(FloatEq(0.5F), 1, FloatEq(0.25F)));
   EXPECT_THAT(operators(after), ElementsAre("Relu", "ArgMax", "ReduceSum", "Div", "Mul", "Constant",
-                                            "ReduceSum", "Add", "Div", "ArgMax"));
+                                            "ReduceSum", "Max", "Div", "ArgMax"));
   EXPECT_THAT(after.nodes[3].outputs, ElementsAre("p_uncorrected"));
   EXPECT_THAT(after.maker("p")->inputs,
               ElementsAre("prior2posterior/weighted", "prior2posterior/sum_not_0"));
   EXPECT_EQ(baked_records(file.path("baked.onnx"))[0].mode, BakeMode::kReweight);
   expect_unbakes(file);
+}
+
+/// p = Softmax(x) + Softmax(x), halved, in float16.
+Parts halves() {
+  Parts parts;
+  parts.inputs = {test::value_info("x", {-1, 3}, kOnnxFloat16)};
+  parts.nodes = {make_node({"x"}, "s", "", "Softmax"), make_node({"s", "s"}, "t", "", "Add"),
+                 make_node({"t", "half"}, "p", "", "Mul")};
+  parts.initializers = {make_tensor("half", DType::kF16, {}, std::string("\x00\x38", 2))};
+  parts.outputs = {test::value_info("p", {-1, 3}, kOnnxFloat16)};
+  return parts;
+}
+
+TEST(Reweight, KeepsWeightsOfFloat16WhereItsNumbersAreDense) {
+  const ModelFile file(halves());
+  const BakeResult result = bake_here(file, {.delta = {0, -std::log(3e5), -std::log(3e8)}});
+  const OnnxModel after = load_onnx(file.path("baked.onnx"));
+  const std::string bytes = tensor_bytes(after, *after.find_initializer("prior2posterior/weights"));
+  EXPECT_EQ(load_element(bytes.data(), DType::kF16, 0), 32768);
+  EXPECT_NEAR(load_element(bytes.data(), DType::kF16, 1) * 3e5 / 32768, 1, 0x1p-11);
+  EXPECT_NEAR(load_element(bytes.data(), DType::kF16, 2) * 3e8 / 32768, 1, 0x1p-11);
+  EXPECT_EQ(after.maker("prior2posterior/sum_not_0")->op, "Max");
+  EXPECT_LE(result.rounding, 0x1p-11);
+}
+
+TEST(Reweight, SaysHowFarRoundingMovesAWeightInProportion) {
+  const ModelFile file(halves());  // 2^15 / 2^40 is below the least float16
+  EXPECT_EQ(bake_here(file, {.delta = {0, 0, -40 * std::log(2.0)}}).rounding, 1);
+}
+
+TEST(Reweight, NamesWhatIsMadeFromANewLabel) {
+  Parts parts = shares();
+  parts.nodes.push_back(make_node({"label", "k"}, "is_2", "", "Equal"));
+  parts.initializers.push_back(make_integers("k", {2}));
+  parts.outputs.push_back(test::value_info("is_2", {-1, 1}, 9));
+  const ModelFile file(parts);
+  EXPECT_THAT(bake_here(file, {.delta = {1, 0, -1}}).head.also, ElementsAre("label", "is_2"));
+}
+
+TEST(Reweight, RefusesANodeThatReadsALabelBeforeItIsDecided) {
+  Parts parts = shares();
+  parts.nodes.insert(parts.nodes.begin() + 2, make_node({"label", "k"}, "is_2", "", "Equal"));
+  parts.initializers.push_back(make_integers("k", {2}));
+  parts.outputs.push_back(test::value_info("is_2", {-1, 1}, 9));
+  const ModelFile file(parts);
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
+                                  [&] {
+                                    bake_here(file, {.delta = {1, 0, -1}});
+                                  }),
+              HasSubstr("Equal 'is_2'"));
+  EXPECT_THAT(file.list(), ElementsAre("model.onnx"));
+}
+
+TEST(Reweight, LeavesTheVotesOfMembersAlone) {
+  Parts parts = shares();
+  parts.nodes = {make_node({"x"}, "a", "", "Softmax"),
+                 make_node({"y"}, "b", "", "Softmax"),
+                 make_node({"a"}, "vote_a", "", "ArgMax", integer_attribute("axis", 1)),
+                 make_node({"b"}, "vote_b", "", "ArgMax", integer_attribute("axis", 1)),
+                 make_node({"a", "b"}, "s", "", "Add"),
+                 make_node({"s"}, "label", "", "ArgMax", integer_attribute("axis", 1)),
+                 make_node({"s", "half"}, "p", "", "Mul")};
+  parts.inputs.push_back(test::value_info("y", {-1, 3}));
+  parts.initializers = {make_tensor("half", DType::kF32, {}, test::floats({0.5F}))};
+  parts.outputs.push_back(test::value_info("vote_a", {-1, 1}, kOnnxInt64));
+  parts.outputs.push_back(test::value_info("vote_b", {-1, 1}, kOnnxInt64));
+  const ModelFile file(parts);
+  BakeOptions named;
+  named.output_name = "p";
+  EXPECT_THAT(bake_here(file, {.delta = {1, 0, -1}}, named).head.also, ElementsAre("label"));
+  const OnnxModel after = load_onnx(file.path("baked.onnx"));
+  EXPECT_THAT(after.maker("vote_a")->inputs, ElementsAre("a"));
+  EXPECT_THAT(after.maker("vote_b")->inputs, ElementsAre("b"));
+  EXPECT_THAT(after.maker("label")->inputs, ElementsAre("p"));
+}
+
+/// p = Softmax over axis 1 of x, halved twice over, moved last; and the class by x.
+Parts moved(std::int64_t keepdims) {
+  Parts parts;
+  parts.inputs = {test::value_info("x", {-1, 3, 7})};
+  std::string label = make_node({"x"}, "label", "", "ArgMax", integer_attribute("axis", 1)) +
+                      bytes_field(5, integer_attribute("keepdims", keepdims));
+  parts.nodes = {label, make_node({"x"}, "s", "", "Exp"),
+                 make_node({"s"}, "t", "", "Transpose", integers_attribute("perm", {0, 2, 1})),
+                 make_node({"t", "axis"}, "sum", "", "ReduceSum"),
+                 make_node({"t", "sum"}, "p", "", "Div")};
+  parts.initializers = {make_integers("axis", {-1}),
+                        make_tensor("W", DType::kF32, {3, 3, 1},
+                                    test::floats({1, 2, 3, 4, 5, 6, 7, 8, 9}))};
+  parts.nodes.insert(parts.nodes.begin(), make_node({"in", "W"}, "x", "", "Conv"));
+  parts.inputs = {test::value_info("in", {-1, 3, 7})};
+  parts.outputs = {test::value_info("label", {}, kOnnxInt64), test::value_info("p", {-1, 7, 3})};
+  parts.outputs[0] = keepdims == 1 ? test::value_info("label", {-1, 1, 7}, kOnnxInt64)
+                                   : test::value_info("label", {-1, 7}, kOnnxInt64);
+  return parts;
+}
+
+TEST(Reweight, KeepsTheShapeOfLabels) {
+  for (const std::int64_t keepdims : {0, 1}) {
+    const ModelFile file(moved(keepdims));
+    EXPECT_THAT(bake_here(file, {.delta = {1, 0, -1}}).head.also, ElementsAre("label"));
+    const OnnxModel after = load_onnx(file.path("baked.onnx"));
+    const OnnxNode& label = *after.maker("label");
+    EXPECT_EQ(after.int_attribute(label, "keepdims", -1), keepdims);
+    EXPECT_EQ(after.int_attribute(label, "axis", 9), keepdims == 1 ? 1 : -1);
+    const OnnxNode& by = *after.maker(label.inputs[0]);
+    EXPECT_EQ(by.op, keepdims == 1 ? "Transpose" : "Div");
+  }
 }
 
 TEST(Reweight, DecidesLabelsByTheCorrectedProbabilities) {
@@ -143,6 +252,22 @@ TEST(Reweight, IsRefusedBeforeOperatorSet7) {
                                     bake_here(file, {.delta = {1, 0, -1}});
                                   }),
               HasSubstr("operator set 6"));
+}
+
+TEST(Reweight, IsRefusedWhereAModelImportsNoStandardOperators) {
+  Parts parts;
+  parts.nodes = {bytes_field(1, "x") + bytes_field(2, "label") + bytes_field(2, "p") +
+                 bytes_field(4, "SVMClassifier") + bytes_field(7, "ai.onnx.ml") +
+                 bytes_field(5, integers_attribute("classlabels_ints", {0, 1, 2})) +
+                 bytes_field(5, floats_attribute("prob_a", {1, 1, 1}))};
+  parts.outputs = {test::value_info("label", {-1}, kOnnxInt64), test::value_info("p", {-1, 3})};
+  parts.opset = 0;
+  const ModelFile file(parts);
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
+                                  [&] {
+                                    bake_here(file, {.delta = {1, 0, -1}});
+                                  }),
+              HasSubstr("imports no operators of the standard domain"));
 }
 
 TEST(Reweight, RaisesEachClassToItsScale) {

@@ -104,14 +104,43 @@ TEST(TreeScores, OfOtherLeavesAreUnknown) {
   EXPECT_EQ(scores_of(empty), TreeScores::kUnknown);
 }
 
-TEST(TreeScores, OfTwoClassesMayNameOneOfThem) {
-  Trees one{.classes = 2, .entries = {{0, 1, 1, 0.25F}, {0, 2, 1, 1}}};
+// What ONNX Runtime 1.32 makes of two classes is in tests/bake/test_probabilities.py.
+TEST(TreeScores, OfTwoClassesMayNameTheFirstOfThem) {
+  Trees one{.classes = 2, .entries = {{0, 1, 0, 0.25F}, {0, 2, 0, 1}}};
   EXPECT_EQ(scores_of(one), TreeScores::kProbabilities);
   one.transform = "LOGISTIC";
   EXPECT_EQ(scores_of(one), TreeScores::kProbabilities);
+  one.transform = "SOFTMAX";
+  EXPECT_EQ(scores_of(one), TreeScores::kUnknown);
   one.transform = "NONE";
+  one.base = {0, 0};
+  EXPECT_EQ(scores_of(one), TreeScores::kUnknown);
+  one.base = {0};
   one.entries[1].weight = 1.5F;
   EXPECT_EQ(scores_of(one), TreeScores::kUnknown);
+}
+
+TEST(TreeScores, OfTwoClassesWhoseLeavesNameTheSecondAloneAreUnknown) {
+  Trees one{.classes = 2, .entries = {{0, 1, 1, 0.25F}, {0, 2, 1, 1}}};
+  for (const char* transform : {"NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"}) {
+    one.transform = transform;
+    EXPECT_EQ(scores_of(one), TreeScores::kUnknown) << transform;
+  }
+}
+
+TEST(TreeScores, OfTwoClassesNeedTheSecondInEveryLeafOfATree) {
+  Trees both{.classes = 2,
+             .entries = {{0, 1, 0, 0.75F}, {0, 1, 1, 0.25F}, {0, 2, 0, 0.5F}, {0, 2, 1, 0.5F}}};
+  EXPECT_EQ(scores_of(both), TreeScores::kProbabilities);
+  both.transform = "SOFTMAX";
+  EXPECT_EQ(scores_of(both), TreeScores::kProbabilities);
+  both.transform = "LOGISTIC";
+  EXPECT_EQ(scores_of(both), TreeScores::kEach);
+  both.entries[1].of = 0;
+  for (const char* transform : {"NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"}) {
+    both.transform = transform;
+    EXPECT_EQ(scores_of(both), TreeScores::kUnknown) << transform;
+  }
 }
 
 TEST(TreeScores, OfASoftmaxAreProbabilitiesAndOfManyLogisticsAreNot) {
