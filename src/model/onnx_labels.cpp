@@ -107,6 +107,7 @@ std::vector<std::int64_t> inverse(const AxisOrder& order) {
 // New nodes behind the byte `at` of a file must not make what is read before it.
 void refuse_earlier_readers(const OnnxModel& model, const std::string& label, std::int64_t at,
                             const std::string& probabilities) {
+  if (model.times_used(label) < 2) return;  // as an output of the graph alone
   for (const OnnxNode& node : model.nodes) {
     if (node.field.begin >= at) continue;
     for (const auto* names : {&node.inputs, &node.captured}) {
