@@ -27,8 +27,7 @@ bool passes_labels(const OnnxNode& node) {
 }
 
 bool looks_up(const OnnxModel& model, const OnnxNode& node) {
-  const bool known =
-      node.is("Gather") || node.is_ml("ArrayFeatureExtractor");
+  const bool known = node.is("Gather") || node.is_ml("ArrayFeatureExtractor");
   return known && node.inputs.size() == 2 && model.constant(node.inputs[0]).has_value();
 }
 
@@ -83,8 +82,7 @@ std::string copied(const OnnxModel& model, const OnnxNode& node, const std::stri
 // An ArgMax over `axis` that is `like` in all else; null: of one number a row.
 std::string argmax(const OnnxModel& model, const OnnxNode* like, const std::string& scores,
                    const std::string& output, std::int64_t axis) {
-  std::string node =
-      make_node({scores}, output, output, "ArgMax", integer_attribute("axis", axis));
+  std::string node = make_node({scores}, output, output, "ArgMax", integer_attribute("axis", axis));
   const std::int64_t kept = like == nullptr ? 0 : model.int_attribute(*like, "keepdims", 1);
   node += bytes_field(5, integer_attribute("keepdims", kept));
   const auto last = like == nullptr ? std::nullopt : model.attribute(*like, "select_last_index");
@@ -111,6 +109,7 @@ std::vector<std::int64_t> inverse(const AxisOrder& order) {
 // New nodes behind the byte `at` of a file must not make what is read before it.
 void refuse_earlier_readers(const OnnxModel& model, const std::string& label, std::int64_t at,
                             const std::string& probabilities) {
+  if (model.times_used(label) < 2) return;  // as an output of the graph alone
   for (const OnnxNode& node : model.nodes) {
     if (node.field.begin >= at) continue;
     for (const auto* names : {&node.inputs, &node.captured}) {

@@ -65,7 +65,8 @@ class Shapes {
  private:
   static constexpr int kDeepest = 64;
   static constexpr std::array<std::string_view, 11> kKeepsRank = {
-      "Identity", "Cast", "Dropout", "Sigmoid", "Relu", "Neg", "Add", "Sub", "Mul", "Div", "MatMul"};
+      "Identity", "Cast", "Dropout", "Sigmoid", "Relu",  "Neg",
+      "Add",      "Sub",  "Mul",     "Div",     "MatMul"};
 
   [[nodiscard]] bool has_columns(const OnnxNode& node) const {
     const auto weight = node.inputs.size() < 2 ? std::nullopt : model_.constant(node.inputs[1]);

@@ -14,7 +14,7 @@ constexpr int kDeepest = 64;
 constexpr std::array<std::string_view, 6> kIncrease = {"Identity", "Dropout", "Exp",
                                                        "Log",      "Sigmoid", "Sqrt"};
 constexpr std::array<std::string_view, 19> kEachAlone = {
-    "Identity", "Dropout", "Cast",  "Add", "Sub", "Mul", "Div",  "Max",  "Min",       "Clip",
+    "Identity", "Dropout", "Cast",  "Add", "Sub", "Mul", "Div",  "Max", "Min",       "Clip",
     "Equal",    "Not",     "Where", "Log", "Exp", "Abs", "Sqrt", "Pow", "Reciprocal"};
 
 // Steps back from the probabilities, one value at a time.

@@ -149,9 +149,8 @@ bool second_class_always_scored(const OnnxModel& model, const OnnxNode& node,
   }
   std::map<std::int64_t, std::size_t> nodes;
   for (const std::int64_t tree : ints_of(model, node, "nodes_treeids")) ++nodes[tree];
-  return std::ranges::any_of(scoring, [&](const auto& tree) {
-    return 2 * tree.second.size() == nodes[tree.first] + 1;
-  });
+  return std::ranges::any_of(
+      scoring, [&](const auto& tree) { return 2 * tree.second.size() == nodes[tree.first] + 1; });
 }
 
 // Largest |score| of a class before the softmax, whatever the row.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/element.hpp"
 #include "engine/run_model.hpp"
 #include "io/temporary_folder.hpp"
 #include "io/text.hpp"
@@ -62,6 +63,24 @@ int class_axis_of(const std::string& scores, const ScoreHead& head, std::int64_t
   return static_cast<int>(std::find(shape.begin() + 1, shape.end(), classes) - shape.begin());
 }
 
+// Scores that all lie between 0 and 1 are more likely sigmoids of each class.
+void refuse_shares(ScoreSet& set, const ScoreHead& head) {
+  RowSource& source = *set.sources().front();
+  const std::int64_t rows = std::min(source.rows(), kBlockRows);
+  std::vector<char> block(static_cast<std::size_t>(rows * source.classes()) *
+                          item_size(source.dtype()));
+  source.read(0, rows, block.data());
+  for (std::int64_t i = 0; i < rows * source.classes(); ++i) {
+    const double value = load_element(block.data(), source.dtype(), i);
+    if (value < 0 || value > 1) return;
+  }
+  throw_bad_data(fmt::format(
+      "{} was taken for logits, but the model's own scores on these inputs all lie in [0, 1], as "
+      "probabilities of each class by itself do, which have no prior over classes to divide out; "
+      "say --input logits if they are logits all the same",
+      io::quote(head.comparable)));
+}
+
 /// A graph does not say what its numbers mean, but the numbers do. Those of two logits may have a
 /// log-sum-exp near 0 by chance, so that a person knows better.
 void refuse_probabilities(const std::string& scores, const ScoreHead& head, int class_axis,
@@ -70,7 +89,8 @@ void refuse_probabilities(const std::string& scores, const ScoreHead& head, int 
   ScoreKind kind = ScoreKind::kLogits;
   try {
     ScoreSet set = open_rows(scores, "scores of the old model", class_axis);
-    kind = detect_kind(set, /*ask=*/!surely_logits);
+    kind = detect_kind(set, /*ask=*/false);
+    if (kind == ScoreKind::kLogits && !surely_logits) refuse_shares(set, head);
   } catch (const Error&) {  // a mixture
     if (!surely_logits) throw;
   }

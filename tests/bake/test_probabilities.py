@@ -100,7 +100,178 @@ def test_labels_of_a_classifier_follow_a_normaliser_behind_it(tmp_path, priors):
     assert (new["label"] != old["label"]).any()
 
 
+def ensemble(order, **more):
+    """p = (pa + pb) / 2, the class of p and the votes of both members, in that order of nodes."""
+    rng = np.random.default_rng(1)
+    wanted = {
+        "a": helper.make_node("Gemm", ["x", "A"], ["za"]),
+        "pa": helper.make_node("Softmax", ["za"], ["pa"], axis=1),
+        "b": helper.make_node("Gemm", ["x", "B"], ["zb"]),
+        "pb": helper.make_node("Softmax", ["zb"], ["pb"], axis=1),
+        "s": helper.make_node("Add", ["pa", "pb"], ["s"]),
+        "p": helper.make_node("Mul", ["s", "half"], ["p"]),
+        "label": helper.make_node("ArgMax", ["s"], ["label"], axis=1, keepdims=0),
+        "la": helper.make_node("ArgMax", ["pa"], ["la"], axis=1, keepdims=0),
+        "lb": helper.make_node("ArgMax", ["pb"], ["lb"], axis=1, keepdims=0),
+        "is_2": helper.make_node("Equal", ["label", "two"], ["is_2"]),
+    }
+    values = [numpy_helper.from_array(rng.normal(size=(4, 5)).astype(np.float32), name) for name in "AB"]
+    values += [numpy_helper.from_array(np.float32(0.5), "half"),
+               numpy_helper.from_array(np.int64(2), "two")]  # fmt: skip
+    kinds = {"p": TensorProto.FLOAT, "is_2": TensorProto.BOOL}
+    outputs = [helper.make_tensor_value_info(n, kinds.get(n, TensorProto.INT64), ["n", 5] if n == "p" else ["n"])
+               for n in order if n in ("p", "label", "la", "lb", "is_2")]  # fmt: skip
+    graph = helper.make_graph([wanted[n] for n in order], "g",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+                              outputs, values)  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+X = np.random.default_rng(2).normal(size=(200, 4)).astype(np.float32)
+
+
+def baked(folder, made, prior, *options):
+    """The outputs of a model before and after, for X, and what bake says."""
+    (folder / "m.onnx").write_bytes(made.SerializeToString())
+    said = p2p("bake", "m.onnx", "--prior", prior, "-o", "new.onnx", "--json", *options, cwd=folder).json
+    onnx.checker.check_model(str(folder / "new.onnx"), full_check=True)
+    return run(folder / "m.onnx", {"x": X}), run(folder / "new.onnx", {"x": X}), said
+
+
+def test_the_votes_of_the_members_of_an_ensemble_stay(tmp_path, priors):
+    made = ensemble(["a", "pa", "b", "pb", "la", "lb", "s", "p", "label"])
+    old, new, said = baked(tmp_path, made, priors.make(5), "--output-name", "p")
+    assert said["also_changes"] == ["label"]
+    np.testing.assert_array_equal(new["la"], old["la"])
+    np.testing.assert_array_equal(new["lb"], old["lb"])
+    np.testing.assert_array_equal(new["label"], new["p"].argmax(axis=1))
+    assert (new["label"] != old["label"]).any()
+
+
+def test_what_is_made_of_a_label_follows_it_and_is_named(tmp_path, priors):
+    made = ensemble(["a", "pa", "b", "pb", "s", "p", "label", "is_2"])
+    _, new, said = baked(tmp_path, made, priors.make(5), "--output-name", "p")
+    assert said["also_changes"] == ["label", "is_2"]
+    np.testing.assert_array_equal(new["is_2"], new["p"].argmax(axis=1) == 2)
+
+
+def test_a_label_that_is_read_before_it_can_be_decided_is_refused(tmp_path, priors):
+    made = ensemble(["a", "pa", "b", "pb", "s", "label", "is_2", "p"])
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    refuse(tmp_path, "bake", "m.onnx", "--prior", priors.make(5), "--output-name", "p",
+           "-o", "new.onnx", words=["Equal 'is_2'", "label", "before"])  # fmt: skip
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_labels_over_channels_keep_their_shape(tmp_path, priors, keepdims):
+    """Probabilities whose channels come last, and the class by the map they are made of."""
+    kernel = np.random.default_rng(3).normal(size=(5, 1, 1)).astype(np.float32)
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "one"], ["row"]),
+        helper.make_node("Conv", ["row", "kernel"], ["z"]),
+        helper.make_node("ArgMax", ["z"], ["label"], axis=1, keepdims=keepdims),
+        helper.make_node("Exp", ["z"], ["e"]),
+        helper.make_node("Transpose", ["e"], ["t"], perm=[0, 2, 1]),
+        helper.make_node("ReduceSum", ["t", "last"], ["sum"]),
+        helper.make_node("Div", ["t", "sum"], ["p"]),
+    ]
+    shape = ["n", 1, 4] if keepdims else ["n", 4]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", 4, 5]),
+         helper.make_tensor_value_info("label", TensorProto.INT64, shape)],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(np.array([1]), "one"),
+         numpy_helper.from_array(np.array([-1]), "last")],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    prior = priors.make(5)
+    old, new, _ = baked(tmp_path, made, prior)
+    np.testing.assert_allclose(new["p"], reweighted(old["p"], correction_of(prior).delta), atol=1e-6)
+    assert new["label"].shape == old["label"].shape
+    np.testing.assert_array_equal(new["label"].reshape(200, 4), new["p"].argmax(axis=-1))
+    assert (new["label"] != old["label"]).any()
+
+
+# ---- trees of two classes
+
+
+def stump(ids, nodes, weights, transform, base):
+    """One split by the first feature; `nodes` are the leaves 1 and 2 of the entries."""
+    node = helper.make_node(
+        "TreeEnsembleClassifier", ["x"], ["label", "p"], domain="ai.onnx.ml",
+        nodes_treeids=[0, 0, 0], nodes_nodeids=[0, 1, 2], nodes_featureids=[0, 0, 0],
+        nodes_values=[0.0, 0, 0], nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0], class_treeids=[0] * len(ids),
+        class_nodeids=nodes, class_ids=ids, class_weights=weights, classlabels_int64s=[0, 1],
+        post_transform=transform, **({"base_values": base} if base else {}),
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [node], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("label", TensorProto.INT64, ["n"]),
+         helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", 2])],
+    )  # fmt: skip
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+LEAVES = {
+    "first": ([0, 0], [1, 2], [0.3, 0.7]),
+    "second": ([1, 1], [1, 2], [0.3, 0.7]),
+    "both": ([0, 0, 1, 1], [1, 2, 1, 2], [0.3, 0.8, 0.7, 0.2]),
+    "both but for a leaf": ([0, 0, 1], [1, 2, 2], [1.0, 0.8, 0.2]),
+}
+TAKEN = {  # leaves, transform, base values; all else is refused
+    ("first", "NONE", 0), ("first", "NONE", 1), ("both", "NONE", 0), ("both", "NONE", 1),
+    ("first", "LOGISTIC", 0), ("first", "LOGISTIC", 1),
+    *(("both", transform, n) for transform in ("SOFTMAX", "SOFTMAX_ZERO") for n in (0, 1, 2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("base", [0, 1, 2])
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
+@pytest.mark.parametrize("leaves", LEAVES)
+def test_trees_of_two_classes_are_taken_where_rows_sum_to_one(tmp_path, priors, leaves, transform,
+                                                              base):  # fmt: skip
+    made = stump(*LEAVES[leaves], transform, [0.0] * base)
+    prior = priors.make(2)
+    if (leaves, transform, base) not in TAKEN:
+        (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+        refuse(tmp_path, "bake", "m.onnx", "--prior", prior, "-o", "new.onnx",
+               words=["TreeEnsembleClassifier"])  # fmt: skip
+        return
+    old, new, _ = baked(tmp_path, made, prior)
+    np.testing.assert_allclose(old["p"].sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(new["p"], reweighted(old["p"], correction_of(prior).delta), atol=1e-6)
+    np.testing.assert_array_equal(new["label"], new["p"].argmax(axis=1))
+
+
 # ---- exactness
+
+
+def test_rows_of_float16_keep_their_sum_beside_a_rare_weight(tmp_path, priors):
+    """A row of the class that the correction makes 1e6 times rarer."""
+    half = numpy_helper.from_array(np.float16(0.5), "half")
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["s"], axis=1),
+        helper.make_node("Add", ["s", "s"], ["t"]),
+        helper.make_node("Mul", ["t", "half"], ["p"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT16, ["n", 5])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT16, ["n", 5])], [half],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    target = np.array([1e-6, 0.25, 0.25, 0.25, 0.25])
+    np.save(tmp_path / "target.npy", target / target.sum())
+    said = p2p("bake", "m.onnx", "--prior", priors.make(5), "--target", "target.npy", "-o",
+               "new.onnx", "--json", cwd=tmp_path).json  # fmt: skip
+    x = np.array([[40, 0, 0, 0, 0], [9, 1, 0, -1, -2], [1, 2, 3, 2, 1]], np.float16)
+    old, new = (run(tmp_path / name, {"x": x})["p"] for name in ("m.onnx", "new.onnx"))
+    np.testing.assert_array_equal(old[0], [1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(new[0], [1, 0, 0, 0, 0])
+    np.testing.assert_allclose(new.astype(float).sum(axis=1), 1, atol=2e-3)
+    assert 0 < said["rounding"] <= 2**-11
 
 
 @each([family("trees-softmax"), family("trees-as-lightgbm"), family("sklearn-gradient-boosting")])

@@ -80,13 +80,13 @@ def random(*shape):
 # ---- the value that --tensor names
 
 
-def two_layers(place, *, softmax, **parts):
+def two_layers(place, *, softmax, more=(), **parts):
     """x -> h -> z -> scores; the hidden layer h is as wide as the classes."""
     place.write(
         [node("Gemm", "x W1 b1", "h"), node("Relu", "h", "r"), node("Gemm", "r W2 b2", "z"),
          *softmax],
         {"W1": random(WIDE, CLASSES), "b1": random(CLASSES), "W2": random(CLASSES, CLASSES),
-         "b2": random(CLASSES), "axis": np.array([-1]), "least": np.float32(-1)},
+         "b2": random(CLASSES), "axis": np.array([-1]), "least": np.float32(-1), **dict(more)},
         **parts,
     )  # fmt: skip
 
@@ -165,6 +165,15 @@ def test_probabilities_are_no_logits_whatever_input_says(place):
     two_layers(place, softmax=[node("Softmax", "z", "p"), node("Clip", "p least", "scores")])
     place.refuse("--tensor", "scores", "--input", "logits",
                  words=["'scores' was taken for logits", "probs"])  # fmt: skip
+
+
+def test_sigmoids_in_disguise_are_no_logits_unless_one_says_so(place):
+    """(tanh z + 1) / 2 of each class by itself."""
+    two_layers(place, softmax=[node("Tanh", "z", "t"), node("Add", "t first", "u"),
+                               node("Mul", "u half", "scores")],
+               more={"first": np.float32(1), "half": np.float32(0.5)})  # fmt: skip
+    place.refuse(words=["'scores' was taken for logits", "[0, 1]", "--input logits"])
+    assert place.bake("--input", "logits")["verification"]["passed"]
 
 
 # ---- inputs without rows

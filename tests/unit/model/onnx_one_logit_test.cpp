@@ -123,9 +123,11 @@ Parts squeezed(std::size_t axes, const std::vector<std::int64_t>& shape) {
 
 TEST(OneLogit, OfOneAxisIsAColumnWhoseAxisWentAway) {
   EXPECT_EQ(head_of(squeezed(2, {-1})).one_logit, OneLogit::kAlone);
-  EXPECT_THAT(
-      p2p::test::error_of(ErrorCode::kBadData, [] { head_of(squeezed(3, {-1, -1})); }),
-      HasSubstr("several labels a row"));
+  EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData,
+                                  [] {
+                                    head_of(squeezed(3, {-1, -1}));
+                                  }),
+              HasSubstr("several labels a row"));
   EXPECT_THAT(p2p::test::error_of(ErrorCode::kBadData, [] { head_of(squeezed(2, {5})); }),
               HasSubstr("2 scores a row"));
 }

@@ -162,9 +162,9 @@ Parts moved(std::int64_t keepdims) {
                  make_node({"s"}, "t", "", "Transpose", integers_attribute("perm", {0, 2, 1})),
                  make_node({"t", "axis"}, "sum", "", "ReduceSum"),
                  make_node({"t", "sum"}, "p", "", "Div")};
-  parts.initializers = {make_integers("axis", {-1}),
-                        make_tensor("W", DType::kF32, {3, 3, 1},
-                                    test::floats({1, 2, 3, 4, 5, 6, 7, 8, 9}))};
+  parts.initializers = {
+      make_integers("axis", {-1}),
+      make_tensor("W", DType::kF32, {3, 3, 1}, test::floats({1, 2, 3, 4, 5, 6, 7, 8, 9}))};
   parts.nodes.insert(parts.nodes.begin(), make_node({"in", "W"}, "x", "", "Conv"));
   parts.inputs = {test::value_info("in", {-1, 3, 7})};
   parts.outputs = {test::value_info("label", {}, kOnnxInt64), test::value_info("p", {-1, 7, 3})};

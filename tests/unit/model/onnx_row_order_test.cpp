@@ -49,8 +49,7 @@ TEST(RowOrder, StaysThroughIncreasingFunctionsAndSumsOfRows) {
 }
 
 TEST(RowOrder, StaysBesideOneNumberOfARow) {
-  EXPECT_THAT(before({make_node({"x"}, "l", "", "ReduceLogSumExp",
-                                integers_attribute("axes", {1}) ),
+  EXPECT_THAT(before({make_node({"x"}, "l", "", "ReduceLogSumExp", integers_attribute("axes", {1})),
                       make_node({"x", "l"}, "d", "", "Sub"), make_node({"d"}, "p", "", "Exp")}),
               UnorderedElementsAre("p", "d", "x"));
 }
@@ -91,10 +90,10 @@ TEST(RowOrder, FollowsTheAxes) {
                  make_node({"s"}, "p", "", "Transpose", integers_attribute("perm", {0, 2, 3, 1}))};
   parts.outputs = {test::value_info("p", {-1, 4, 8, 3})};
   const ModelFile file(parts);
-  EXPECT_THAT(values_of_same_order(load_onnx(file.path()), "p", 4),
-              UnorderedElementsAre(Pair("p", ElementsAre(0, 1, 2, 3)),
-                                   Pair("s", ElementsAre(0, 2, 3, 1)),
-                                   Pair("x", ElementsAre(0, 2, 3, 1))));
+  EXPECT_THAT(
+      values_of_same_order(load_onnx(file.path()), "p", 4),
+      UnorderedElementsAre(Pair("p", ElementsAre(0, 1, 2, 3)), Pair("s", ElementsAre(0, 2, 3, 1)),
+                           Pair("x", ElementsAre(0, 2, 3, 1))));
 }
 
 }  // namespace
