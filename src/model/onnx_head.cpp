@@ -345,6 +345,9 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
   head.output_kind = labels ? OutputKind::kLabels : head.comparable_kind;
   if (!found.problem.empty()) return found;
   if (head.reweights || head.one_logit != OneLogit::kNo) axes.set(head.logits, 0);
+  if (head.one_logit != OneLogit::kNo && !axes.behind(head.comparable)) {
+    axes.set(head.comparable, 0);
+  }
   take_axes(model, wanted.class_axis, axes, found);
   if (!found.problem.empty() || head.one_logit != OneLogit::kNo) return found;
   if (head.site == FoldSite::kNone && !head.reweights) find_fold_site(model, head);

@@ -65,6 +65,7 @@ int class_axis_of(const std::string& scores, const ScoreHead& head, std::int64_t
 
 // Scores that all lie between 0 and 1 are more likely sigmoids of each class.
 void refuse_shares(ScoreSet& set, const ScoreHead& head) {
+  constexpr double kRounding = 1e-5;
   RowSource& source = *set.sources().front();
   const std::int64_t rows = std::min(source.rows(), kBlockRows);
   std::vector<char> block(static_cast<std::size_t>(rows * source.classes()) *
@@ -72,7 +73,7 @@ void refuse_shares(ScoreSet& set, const ScoreHead& head) {
   source.read(0, rows, block.data());
   for (std::int64_t i = 0; i < rows * source.classes(); ++i) {
     const double value = load_element(block.data(), source.dtype(), i);
-    if (value < 0 || value > 1) return;
+    if (value < -kRounding || value > 1 + kRounding) return;
   }
   throw_bad_data(fmt::format(
       "{} was taken for logits, but the model's own scores on these inputs all lie in [0, 1], as "
