@@ -90,7 +90,8 @@ def bake(
     Warns
     -----
     PriorWarning
-        `add_bias` made a tensor; outputs that stay as they are (`stays`); a `torch.nn.Module` as for :func:`torch.bake_module`.
+        `add_bias` made a tensor; outputs that stay as they are (`stays`); a `torch.nn.Module` as
+        for :func:`torch.bake_module`.
 
     Notes
     -----
@@ -230,8 +231,13 @@ def show(
     Error
         No or several candidates, a head that cannot be corrected, a damaged file.
     """
-    return _core.show_file(os.fspath(model), integer(n_classes, "n_classes"), output_name, tensor,
-        maybe_integer(class_axis, "class_axis"))
+    return _core.show_file(
+        os.fspath(model),
+        integer(n_classes, "n_classes"),
+        output_name,
+        tensor,
+        maybe_integer(class_axis, "class_axis"),
+    )
 
 
 def _scores_kind(

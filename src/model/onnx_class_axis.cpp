@@ -44,8 +44,8 @@ constexpr std::array<std::string_view, 31> kFollowFirst = {"Identity",
                                                            "Pad",
                                                            "CumSum",
                                                            "Trilu"};
-constexpr std::array<std::string_view, 9> kFollowAll = {"Add", "Sub", "Mul",   "Div",   "Sum",
-                                                        "Max", "Min", "Where", "Concat"};
+constexpr std::array<std::string_view, 10> kFollowAll = {"Add",  "Sub", "Mul", "Div",   "Sum",
+                                                         "Mean", "Max", "Min", "Where", "Concat"};
 
 // Which input holds the weights of a convolution or a matrix product; 0: it is neither.
 std::size_t weight_of_conv(const OnnxNode& node) {

@@ -29,9 +29,9 @@ def test_a_correction_says_what_its_scales_were_learned_from(prior, toy, kind):
 
 def test_scales_of_one_kind_do_not_go_onto_scores_of_another(prior, toy):
     of_probs = scaling(prior, toy, softmax(toy.logits))
-    with pytest.raises(p2p.Error, match="learned from probs, but .* holds logits"):
+    with pytest.raises(p2p.Error, match=r"learned from probs, but .* holds logits"):
         p2p.correct(toy.logits, of_probs)
-    with pytest.raises(p2p.Error, match="learned from logits, but .* holds probs"):
+    with pytest.raises(p2p.Error, match=r"learned from logits, but .* holds probs"):
         p2p.correct(softmax(toy.logits), scaling(prior, toy, toy.logits))
 
 
