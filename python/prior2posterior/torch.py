@@ -74,8 +74,9 @@ class PriorCorrection(nn.Module):
     Input: logits of any float dtype, or log-probabilities where all classes have one scale; the
     result has its shape, dtype and device, and gradients flow. Low precision is computed in the
     buffers' float32; float64 scores are corrected by float32 numbers (relative 6e-8),
-    :func:`prior2posterior.correct` does it in full. Works in `torch.compile`, `torch.jit.script`, `torch.jit.trace` and ONNX export. Source:
-    Bhat et al., Prior2Posterior, WACV 2025, arXiv:2412.16540.
+    :func:`prior2posterior.correct` does it in full. Works in `torch.compile`, `torch.jit.script`,
+    `torch.jit.trace` and ONNX export. Source: Bhat et al., Prior2Posterior, WACV 2025,
+    arXiv:2412.16540.
 
     Examples
     --------
