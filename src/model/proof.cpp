@@ -8,6 +8,8 @@
 
 #include "core/element.hpp"
 #include "engine/run_model.hpp"
+#include "io/file.hpp"
+#include "io/npy_header.hpp"
 #include "io/temporary_folder.hpp"
 #include "io/text.hpp"
 #include "model/hidden_paths.hpp"
@@ -51,8 +53,9 @@ class ShownModel {
 // behind the first that is as long as there are classes.
 int class_axis_of(const std::string& scores, const ScoreHead& head, std::int64_t classes) {
   if (head.class_axis) return *head.class_axis;
-  ScoreSet set = open_rows(scores, "scores of the old model", -1);
-  const std::vector<std::int64_t> shape = set.sources().front()->shape();
+  const auto file = io::File::open(scores);
+  io::FileStream stream(file, 0, file->size());
+  const std::vector<std::int64_t> shape = io::read_npy_header(stream, scores).info.shape;
   if (shape.size() <= 2) return -1;
   if (std::count(shape.begin() + 1, shape.end(), classes) != 1) {
     throw_bad_data(fmt::format(

@@ -209,6 +209,7 @@ FAMILIES += [
         ("trace-mlp", 8, {}),
         ("script-mlp", 8, {}),
         ("trace-conv-head", 7, {}),
+        ("trace-conv-head-4d", 7, {"axis": 1}),
         ("script-softmax", 12, {"kind": "probs"}),
         ("trace-no-bias", 8, {"mode": "refused", "says": ("bias",)}),
     ]

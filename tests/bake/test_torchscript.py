@@ -29,11 +29,12 @@ def built_with_libtorch():
 
 
 def scores(place, *names):
-    """float64 scores of each of the models, by the PyTorch that made them."""
+    """float64 scores of each of the models, by the PyTorch that made them, classes last."""
     paths = [str(place.path(name)) for name in names]
     python = os.environ.get("P2P_TORCH_PYTHON", "/usr/bin/python3")
     subprocess.run([python, "-c", RUN, place.folder / "inputs.npy", *paths], check=True)
-    return [np.load(path + ".npy").astype(np.float64) for path in paths]
+    made = [np.load(path + ".npy").astype(np.float64) for path in paths]
+    return [np.moveaxis(array, place.family.axis, -1) for array in made]
 
 
 def corrected(family, old, correction):
@@ -45,7 +46,7 @@ def corrected(family, old, correction):
 
 def check(family, found, wanted):
     assert difference(found, wanted) <= family.tolerance
-    np.testing.assert_array_equal(found.argmax(1), wanted.argmax(1))
+    np.testing.assert_array_equal(found.argmax(-1), wanted.argmax(-1))
 
 
 @EACH

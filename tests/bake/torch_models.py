@@ -326,6 +326,8 @@ SCRIPTS = {
     "torchscript-script-mlp": (lambda: export_of(Mlp(8), vectors(), opset=0), "script"),
     "torchscript-trace-conv-head": (
         lambda: export_of(ConvNet(7, pool_last=False), images(), opset=0), "trace"),
+    "torchscript-trace-conv-head-4d": (
+        lambda: export_of(PointNet(7, pool_last=False), images(), opset=0), "trace"),
     "torchscript-script-softmax": (
         lambda: export_of(softmax(MobileNet(12)), images(), opset=0), "script"),
     "torchscript-trace-no-bias": (
