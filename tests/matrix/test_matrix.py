@@ -23,7 +23,7 @@ def check(face, seeds):
 
 @pytest.mark.filterwarnings("ignore")
 def test_python_gives_the_numbers_of_the_documents():
-    check("python", range(1, 17))
+    check("python", range(1, 22))
 
 
 @pytest.mark.filterwarnings("ignore")
