@@ -91,8 +91,8 @@ TEST(Drops, HasTheTargetAndTheOffsetsOfItsFormula) {
       const Correction found = known.correct(drops(std::stod(eps)));
       const std::string what =
           (logit_adjusted ? "drops b = log pi, eps " : "drops b = 0, eps ") + eps;
-      const Values& target = test::reference(what + ": target");
-      const Values& delta = test::reference(what + ": delta");
+      const Values target = test::reference(what + ": target");
+      const Values delta = test::reference(what + ": delta");
       for (std::size_t c = 0; c < 4; ++c) {
         EXPECT_NEAR(found.target[c], target[c], 1e-7) << what;
         EXPECT_NEAR(found.offset.delta[c], delta[c], 1e-6) << what;
