@@ -115,7 +115,7 @@ TEST(Select, JudgesEachCandidateOnRowsThatItWasNotFittedOn) {
   const Selection selection = select_correction(setting.prior, {}, setting.labelled());
   ASSERT_EQ(selection.candidates.size(), 8U);
   for (const Candidate& candidate : selection.candidates) {
-    const std::vector<double>& expected = test::reference(
+    const std::vector<double> expected = test::reference(
         "choice " + candidate.name + ": nll, gain, gain_stderr, behind, behind_stderr");
     const Judgement& nll = candidate.judged[0];
     const std::vector<double> found = {nll.value, nll.gain, nll.gain_stderr, candidate.behind,
@@ -423,7 +423,7 @@ TEST(Select, GroupsThatTheTargetWantsLessOfMayFall) {
   options.few = 300;  // the three rarest classes
   const Selection selection = select_correction(setting.prior, options, setting.labelled());
   EXPECT_EQ(selection.verdict, Verdict::kCorrect) << selection.sentence;
-  const std::vector<double>& recall =
+  const std::vector<double> recall =
       test::reference("choice towards pi: recall of the few, none and the chosen");
   EXPECT_NEAR(selection.candidates.front().few.value(), recall[0], 1e-12);
   EXPECT_NEAR(selection.chosen.few.value(), recall[1], 1e-12);
