@@ -163,7 +163,7 @@ OnnxClassAxes::Place OnnxClassAxes::without_axes(const OnnxNode& node, int depth
   if (!before.rank || axes.empty()) return {};
   Place after{before.behind, *before.rank - static_cast<std::int64_t>(axes.size())};
   for (const std::int64_t axis : axes) {
-    const std::int64_t behind = axis < 0 ? -axis - 1 : *before.rank - 1 - axis;
+    const std::int64_t behind = axis < 0 ? -(axis + 1) : *before.rank - 1 - axis;
     if (!before.behind || behind == *before.behind) return {{}, after.rank};
     if (behind < *before.behind) --*after.behind;
   }
@@ -187,7 +187,7 @@ OnnxClassAxes::Place OnnxClassAxes::gathered(const OnnxNode& node, int depth) {
   if (after.rank) *after.rank += *more;
   if (!before.behind || (axis >= 0 && axis != 0 && !before.rank)) return after;
   const bool first = axis == 0;
-  const std::int64_t behind = axis < 0 ? -axis - 1 : before.rank.value_or(0) - 1 - axis;
+  const std::int64_t behind = axis < 0 ? -(axis + 1) : before.rank.value_or(0) - 1 - axis;
   if (!first && behind == *before.behind) return after;
   if (first && before.rank && *before.rank - 1 == *before.behind) return after;
   after.behind = *before.behind + (!first && behind < *before.behind ? *more : 0);
@@ -205,8 +205,9 @@ OnnxClassAxes::Place OnnxClassAxes::gathered_each(const OnnxNode& node, int dept
   if (indices != nullptr && indices->shape && !indices->shape->empty()) {
     picked = indices->shape->back();
   }
-  if (picked < 0 || !before.rank || !before.behind) return {};
-  const std::int64_t kept = *before.rank - model_.int_attribute(node, "batch_dims", 0) - picked;
+  const std::int64_t batch_axes = model_.int_attribute(node, "batch_dims", 0);
+  if (picked < 0 || batch_axes < 0 || !before.rank || !before.behind) return {};
+  const std::int64_t kept = std::max(*before.rank - batch_axes, std::int64_t{0}) - picked;
   return *before.behind < kept ? Place{before.behind, {}} : Place{};
 }
 

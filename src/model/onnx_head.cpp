@@ -23,6 +23,7 @@ namespace p2p::model {
 namespace {
 
 constexpr int kMostSteps = 64;
+constexpr std::int64_t kMostAxes = 64;  // of a value whose shape is not stated
 constexpr std::int64_t kLongestClassList = std::int64_t{16} << 20;
 
 // Operators whose results may be logits. A softmax spelt out, or probabilities put together from
@@ -161,8 +162,18 @@ bool flattens(const OnnxModel& model, const OnnxNode& node) {
 bool has_one_position(const OnnxModel& model, const std::string& value, std::int64_t trailing) {
   const OnnxValue* stated = model.find_value(value);
   return stated != nullptr && stated->shape &&
+         trailing < static_cast<std::int64_t>(stated->shape->size()) &&
          std::all_of(stated->shape->end() - trailing, stated->shape->end(),
                      [](std::int64_t size) { return size == 1; });
+}
+
+// Whether the model states that rows of `value` have one number for each of `classes` (0: a fixed
+// number).
+bool has_width(const OnnxModel& model, const std::string& value, std::int64_t classes) {
+  const OnnxValue* stated = model.find_value(value);
+  if (stated == nullptr || !stated->shape || stated->shape->empty()) return false;
+  const std::int64_t width = stated->shape->back();
+  return classes == 0 ? width > 0 : width == classes;
 }
 
 // Takes the axis that a softmax or argmax runs over for that of the classes; else says why not.
@@ -181,11 +192,12 @@ void take_axis(const OnnxModel& model, const OnnxNode& node, bool reshaped, Onnx
         article(node), axis);
     return;
   }
-  const std::int64_t behind = axis < 0 ? -axis - 1 : *rank - 1 - axis;
+  const std::int64_t behind = axis < 0 ? -(axis + 1) : *rank - 1 - axis;
+  const bool exists = behind >= 0 && behind < rank.value_or(kMostAxes);
   const auto known = axes.behind(value);
-  const bool one_position = behind == 0 || reshaped || !flattens(model, node) ||
-                            (behind > 0 && has_one_position(model, value, behind));
-  if (behind < 0 || !one_position || (known && *known != behind)) {
+  const bool one_position = exists && (behind == 0 || reshaped || !flattens(model, node) ||
+                                       has_one_position(model, value, behind));
+  if (!one_position || (known && *known != behind)) {
     problem = fmt::format("{} runs over axis {}{}, not over the classes alone", article(node), axis,
                           rank ? fmt::format(" of {}", *rank) : "");
     return;
@@ -208,10 +220,12 @@ void take_axes(const OnnxModel& model, std::optional<int> class_axis, OnnxClassA
                       *class_axis, io::quote(model.path), io::quote(head.comparable)));
     }
     const std::int64_t axis = *class_axis;
-    const std::int64_t behind = axis < 0 ? -axis - 1 : *rank - 1 - axis;
-    if (behind < 0 || (rank && behind >= *rank)) {
-      throw_usage(fmt::format("--class-axis {}: {} of {} has {} axes", *class_axis,
-                              io::quote(head.comparable), io::quote(model.path), *rank));
+    const std::int64_t behind = axis < 0 ? -(axis + 1) : *rank - 1 - axis;
+    if (behind < 0 || behind >= rank.value_or(kMostAxes)) {
+      throw_usage(
+          fmt::format("--class-axis {}: {} of {} has {} axes", *class_axis,
+                      io::quote(head.comparable), io::quote(model.path),
+                      rank ? std::to_string(*rank) : fmt::format("less than {}", kMostAxes)));
     }
     if (scores && *scores != behind) {
       throw_bad_data(fmt::format(
@@ -309,7 +323,8 @@ Trace trace(const OnnxModel& model, const std::string& output, const Wanted& wan
       }
       value = node->inputs.front();
     } else if (is_softmax(*node)) {
-      take_axis(model, *node, reshaped, axes, found.problem);
+      take_axis(model, *node, reshaped && has_width(model, head.comparable, wanted.n_classes), axes,
+                found.problem);
       if (!found.problem.empty()) return found;
       head.comparable_kind = node->is("Softmax") ? OutputKind::kProbs : OutputKind::kLogProbs;
       head.logits = node->inputs.front();

@@ -415,7 +415,7 @@ TEST(BakeOnnx, RefusesScalesThatWereLearnedFromProbabilities) {
 TEST(BakeOnnx, AsksWhereADecisionIsMadeBeforeTheCorrectionCouldAct) {
   Parts parts = gemm_parts();
   parts.nodes = {make_node({"x", "W", "b"}, "z", "fc", "Gemm"),
-                 make_node({"z"}, "label", "best", "ArgMax", test::int_attribute("axis", 1)),
+                 make_node({"z"}, "label", "best", "ArgMax", integer_attribute("axis", 1)),
                  make_node({"z", "half"}, "scores", "colder", "Mul")};
   parts.initializers.push_back(make_tensor("half", DType::kF32, {1}, test::floats({0.5F})));
   parts.outputs.push_back(test::value_info("label", {-1, 1}, kOnnxInt64));

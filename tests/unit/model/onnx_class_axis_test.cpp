@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "model/onnx_head.hpp"
 #include "p2p/bake.hpp"
 #include "unit/model/onnx_testing.hpp"
@@ -9,20 +11,11 @@
 namespace p2p::model {
 namespace {
 
-using test::int_attribute;
 using test::ModelFile;
 using test::Parts;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string ints_attribute(const std::string& name, const std::vector<std::int64_t>& values) {
-  std::string message = bytes_field(1, name);
-  for (const std::int64_t value : values) {
-    message += varint_field(8, static_cast<std::uint64_t>(value));
-  }
-  return message + varint_field(20, 7);
-}
 
 OnnxHead head_of(const Parts& parts, std::int64_t classes = 3, const BakeOptions& options = {}) {
   const ModelFile file(parts);
@@ -76,7 +69,7 @@ TEST(OnnxClassAxis, IsThatOfTheChannelsWhereAnotherAxisIsAsLong) {
 
 TEST(OnnxClassAxis, IsWhereATransposeBroughtTheChannels) {
   const OnnxHead head = head_of(conv_parts(
-      {make_node({"z"}, "scores", "nhwc", "Transpose", ints_attribute("perm", {0, 2, 3, 1}))},
+      {make_node({"z"}, "scores", "nhwc", "Transpose", integers_attribute("perm", {0, 2, 3, 1}))},
       {-1, -1, -1, 3}));
   EXPECT_EQ(head.trailing, 0);
   EXPECT_EQ(head.site, FoldSite::kBias);
@@ -84,23 +77,49 @@ TEST(OnnxClassAxis, IsWhereATransposeBroughtTheChannels) {
 
 TEST(OnnxClassAxis, IsTheOneThatTheSoftmaxRunsOver) {
   const OnnxHead head = head_of(conv_parts(
-      {make_node({"z"}, "scores", "s", "Softmax", int_attribute("axis", 1))}, {-1, 3, -1, -1}));
+      {make_node({"z"}, "scores", "s", "Softmax", integer_attribute("axis", 1))}, {-1, 3, -1, -1}));
   EXPECT_EQ(head.trailing, 2);
   EXPECT_EQ(head.comparable_kind, OutputKind::kProbs);
 }
 
 TEST(OnnxClassAxis, IsNotOneOfPositions) {
   EXPECT_THAT(
-      refusal(conv_parts({make_node({"z"}, "scores", "s", "Softmax", int_attribute("axis", 3))},
+      refusal(conv_parts({make_node({"z"}, "scores", "s", "Softmax", integer_attribute("axis", 3))},
                          {-1, 3, -1, -1})),
       HasSubstr("runs over axis 3 of 4, not over the classes"));
 }
 
 TEST(OnnxClassAxis, OfASoftmaxBeforeOperatorSet13MayHoldNoPositions) {
-  Parts parts = conv_parts({make_node({"z"}, "scores", "s", "Softmax", int_attribute("axis", 1))},
-                           {-1, 3, -1, -1});
+  Parts parts = conv_parts(
+      {make_node({"z"}, "scores", "s", "Softmax", integer_attribute("axis", 1))}, {-1, 3, -1, -1});
   parts.opset = 12;
   EXPECT_THAT(refusal(parts), HasSubstr("runs over axis 1 of 4, not over the classes alone"));
+}
+
+TEST(OnnxClassAxis, OfASoftmaxBeforeOperatorSet13IsTakenWhereOneScoreAClassComesOut) {
+  const auto flattened = [](std::int64_t width) {
+    Parts parts = conv_parts({make_node({"z"}, "p", "s", "Softmax", integer_attribute("axis", 1)),
+                              make_node({"p"}, "scores", "flat", "Flatten")},
+                             {-1, width});
+    parts.opset = 11;
+    return parts;
+  };
+  EXPECT_EQ(head_of(flattened(3)).trailing, 2);
+  EXPECT_THAT(refusal(flattened(-1)), HasSubstr("not over the classes alone"));
+}
+
+TEST(OnnxClassAxis, ThatDoesNotExistIsRefused) {
+  for (const std::int64_t axis :
+       {std::int64_t{-9}, std::int64_t{9}, std::numeric_limits<std::int64_t>::min(),
+        std::numeric_limits<std::int64_t>::max()}) {
+    for (const std::uint64_t opset : {11U, 13U}) {
+      Parts parts =
+          conv_parts({make_node({"z"}, "scores", "s", "Softmax", integer_attribute("axis", axis))},
+                     {-1, 3, 1, 1});
+      parts.opset = opset;
+      EXPECT_THAT(refusal(parts), HasSubstr("not over the classes"));
+    }
+  }
 }
 
 TEST(OnnxClassAxis, IsTheLastBehindAMatrixProductOfAnyRank) {
@@ -123,8 +142,9 @@ TEST(OnnxClassAxis, IsThatOfTheRowsOfAConstantFirstFactor) {
 
 TEST(OnnxClassAxis, OfTwoAxesNeedNotBeTheLast) {
   Parts parts;
-  parts.nodes = {make_node({"x", "W", "b"}, "z", "fc", "Gemm"),
-                 make_node({"z"}, "scores", "turn", "Transpose", ints_attribute("perm", {1, 0}))};
+  parts.nodes = {
+      make_node({"x", "W", "b"}, "z", "fc", "Gemm"),
+      make_node({"z"}, "scores", "turn", "Transpose", integers_attribute("perm", {1, 0}))};
   parts.initializers = {make_tensor("W", DType::kF32, {2, 3}, test::floats(test::kWeights)),
                         make_tensor("b", DType::kF32, {3}, test::floats(test::kBias))};
   parts.outputs = {test::value_info("scores", {3, -1})};

@@ -51,9 +51,9 @@ TEST(FindOnnxHead, ActsBeforeSoftmaxAndLogSoftmax) {
 }
 
 TEST(FindOnnxHead, RefusesASoftmaxOverAnotherAxis) {
-  EXPECT_THAT(refusal(ending_in(
-                  make_node({"z"}, "scores", "s", "Softmax", test::int_attribute("axis", 0)))),
-              HasSubstr("Softmax 's' runs over axis 0 of 2"));
+  EXPECT_THAT(
+      refusal(ending_in(make_node({"z"}, "scores", "s", "Softmax", integer_attribute("axis", 0)))),
+      HasSubstr("Softmax 's' runs over axis 0 of 2"));
 }
 
 TEST(FindOnnxHead, RefusesLogitsThatTheGraphDoesNotCompute) {
@@ -65,7 +65,7 @@ TEST(FindOnnxHead, RefusesLogitsThatTheGraphDoesNotCompute) {
 
 TEST(FindOnnxHead, ActsBeforeArgMaxWhenNoOutputHasScores) {
   Parts parts =
-      ending_in(make_node({"z"}, "scores", "best", "ArgMax", test::int_attribute("axis", -1)));
+      ending_in(make_node({"z"}, "scores", "best", "ArgMax", integer_attribute("axis", -1)));
   parts.outputs = {test::value_info("scores", {-1}, 7)};
   const OnnxHead head = head_of(parts);
   EXPECT_EQ(head.output_kind, OutputKind::kLabels);

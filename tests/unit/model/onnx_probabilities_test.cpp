@@ -8,24 +8,15 @@ namespace p2p::model {
 namespace {
 
 using test::ModelFile;
+using test::number;
 using test::Parts;
 
-std::string axis(std::int64_t value) { return test::int_attribute("axis", value); }
-
-std::string number(const std::string& name, float value) {
-  return make_tensor(name, DType::kF32, {}, test::floats({value}));
-}
+std::string axis(std::int64_t value) { return integer_attribute("axis", value); }
 
 /// Nodes that make "p" of the inputs "x" and "y".
 bool proves(std::vector<std::string> nodes, std::vector<std::string> values = {},
             std::int64_t rank = 2, std::uint64_t opset = 13) {
-  Parts parts;
-  parts.nodes = std::move(nodes);
-  parts.initializers = std::move(values);
-  parts.inputs = {test::value_info("x", {-1, 3}), test::value_info("y", {-1, 3})};
-  parts.outputs = {test::value_info("p", {-1, 3})};
-  parts.opset = opset;
-  const ModelFile file(parts);
+  const ModelFile file(test::making_p(std::move(nodes), std::move(values), opset));
   return holds_probabilities(load_onnx(file.path()), "p", rank);
 }
 

@@ -8,26 +8,17 @@ namespace p2p::model {
 namespace {
 
 using test::ModelFile;
+using test::number;
 using test::Parts;
 using ::testing::ElementsAre;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-std::string number(const std::string& name, float value) {
-  return make_tensor(name, DType::kF32, {}, test::floats({value}));
-}
-
 /// The values that order the classes as "p" does, which `nodes` make of "x".
 std::vector<std::string> before(std::vector<std::string> nodes,
                                 std::vector<std::string> values = {}, std::int64_t rank = 2,
                                 std::uint64_t opset = 13) {
-  Parts parts;
-  parts.nodes = std::move(nodes);
-  parts.initializers = std::move(values);
-  parts.inputs = {test::value_info("x", {-1, 3}), test::value_info("y", {-1, 3})};
-  parts.outputs = {test::value_info("p", {-1, 3})};
-  parts.opset = opset;
-  const ModelFile file(parts);
+  const ModelFile file(test::making_p(std::move(nodes), std::move(values), opset));
   std::vector<std::string> found;
   for (const auto& [value, order] : values_of_same_order(load_onnx(file.path()), "p", rank)) {
     found.push_back(value);
@@ -36,7 +27,7 @@ std::vector<std::string> before(std::vector<std::string> nodes,
 }
 
 std::string softmax(std::int64_t axis) {
-  return make_node({"x"}, "p", "", "Softmax", test::int_attribute("axis", axis));
+  return make_node({"x"}, "p", "", "Softmax", integer_attribute("axis", axis));
 }
 
 TEST(RowOrder, StaysThroughIncreasingFunctionsAndSumsOfRows) {
@@ -86,7 +77,7 @@ TEST(RowOrder, StaysThroughASoftmaxOfRowsAlone) {
 
 TEST(RowOrder, FollowsTheAxes) {
   Parts parts;
-  parts.nodes = {make_node({"x"}, "s", "", "Softmax", test::int_attribute("axis", 1)),
+  parts.nodes = {make_node({"x"}, "s", "", "Softmax", integer_attribute("axis", 1)),
                  make_node({"s"}, "p", "", "Transpose", integers_attribute("perm", {0, 2, 3, 1}))};
   parts.outputs = {test::value_info("p", {-1, 4, 8, 3})};
   const ModelFile file(parts);

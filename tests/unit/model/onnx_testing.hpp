@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/onnx_edit.hpp"
@@ -23,11 +24,6 @@ inline std::string value_info(const std::string& name, const std::vector<std::in
   return bytes_field(1, name) +
          bytes_field(2, bytes_field(1, varint_field(1, static_cast<std::uint64_t>(type)) +
                                            bytes_field(2, shape)));
-}
-
-inline std::string int_attribute(const std::string& name, std::int64_t value) {
-  return bytes_field(1, name) + varint_field(3, static_cast<std::uint64_t>(value)) +
-         varint_field(20, 2);
 }
 
 inline std::string string_attribute(const std::string& name, const std::string& value) {
@@ -68,6 +64,22 @@ struct Parts {
            bytes_field(8, varint_field(2, opset)) + model_fields;
   }
 };
+
+inline std::string number(const std::string& name, float value) {
+  return make_tensor(name, DType::kF32, {}, floats({value}));
+}
+
+/// `nodes` make "p", a number of each of three classes, of the inputs "x" and "y".
+inline Parts making_p(std::vector<std::string> nodes, std::vector<std::string> values,
+                      std::uint64_t opset) {
+  Parts parts;
+  parts.nodes = std::move(nodes);
+  parts.initializers = std::move(values);
+  parts.inputs = {value_info("x", {-1, 3}), value_info("y", {-1, 3})};
+  parts.outputs = {value_info("p", {-1, 3})};
+  parts.opset = opset;
+  return parts;
+}
 
 inline const std::vector<float> kWeights = {1, 2, 3, 4, 5, 6};
 inline const std::vector<float> kBias = {0.5F, -1, 2};
