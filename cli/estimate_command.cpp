@@ -65,12 +65,12 @@ std::string rounds_of(const ClassPrior& prior) {
 }
 
 void run(Options options, const CLI::App& verb) {
-  const std::optional<RunFolder> folder =
-      take_run(options.scores,
-               {.rows = options.rows,
-                .counts = &options.counts,
-                .output = &options.prior,
-                .output_name = options.rows == "holdout" ? "prior-holdout.json" : "prior.json"});
+  const std::optional<RunFolder> folder = take_run(
+      options.scores,
+      {.rows = options.rows,
+       .counts = &options.counts,
+       .output = &options.prior,
+       .output_name = options.rows == "train" ? "prior.json" : "prior-" + options.rows + ".json"});
   if (options.output.json && options.prior == "-") {
     throw_usage("--json and -o - both want standard output; write the prior to a file");
   }
@@ -149,8 +149,8 @@ void add_estimate(CLI::App& app) {
       "estimate", "measure the effective prior: q = mean softmax(z / T + b) over training rows");
   add_score_options(*verb, options->scores, true);
   verb->add_option("-o,--output", options->prior,
-                   "prior file to write, or -; of a run: its prior.json, of its held-out rows "
-                   "prior-holdout.json")
+                   "prior file to write, or -; of a run: its prior.json, of other --rows WHICH its "
+                   "prior-WHICH.json")
       ->required()
       ->type_name("PRIOR");
   verb->add_option("--counts", options->counts,

@@ -1,0 +1,76 @@
+"""All cells of the study. What is added here is measured by the next study/run."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import images
+from cell import Cell
+
+EPOCHS = {"cifar10": 24, "tiny": 60}
+SEEDS = (0, 1, 2)
+
+#: One run each, on both sets: options of p2p train beside those of every cell.
+SINGLES: dict[str, dict[str, Any]] = {
+    "if10": {"imbalance": 10},
+    "if50": {"imbalance": 50},
+    "balanced-softmax": {"loss": "balanced-softmax"},
+    "ldam-drw": {"loss": "ldam-drw"},
+    "vs": {"loss": "vs"},
+    "cb": {"loss": "cb"},
+    "focal": {"loss": "focal"},
+    "smoothing": {"label-smoothing": 0.1},
+    "no-bias-decay": {"no-bias-decay": True},
+    "cosine": {"cosine-head": True},
+}
+
+
+def image_cell(name: str, data: str, changes: dict[str, Any], keep: bool = False) -> Cell:
+    """A cell of images; `changes` are options of p2p train that differ from the common ones."""
+    train = {
+        "imbalance": 100,
+        "holdout": 0.1,
+        "network": "resnet20",
+        "loss": "ce",
+        "epochs": EPOCHS[data],
+        "schedule": "onecycle",
+        "lr": 0.4,
+        "seed": 0,
+        "features": True,
+        **changes,
+    }
+    options: dict[str, Any] = {"data": data, "train": train, "threads": 2}
+    if keep:
+        options["keep"] = True
+    return Cell(name, options, functools.partial(_measure_images, name))
+
+
+def _measure_images(name: str, bench: Any, options: Any) -> Any:
+    return images.measure(bench, name, options)
+
+
+def main_cells() -> list[Cell]:
+    """Both sets, losses and shares of mixup, three seeds: seed 0 of all first."""
+    cells = []
+    for seed in SEEDS:
+        for data in EPOCHS:
+            for loss in ("ce", "la"):
+                for mixup in (0, 0.2):
+                    name = f"{data}-{loss}-{mixup}-s{seed}"
+                    keep = data == "cifar10" or seed == 0
+                    changes = {"loss": loss, "mixup": mixup, "seed": seed}
+                    cells.append(image_cell(name, data, changes, keep))
+    return cells
+
+
+def single_cells() -> list[Cell]:
+    return [
+        image_cell(f"{data}-{name}", data, changes)
+        for name, changes in SINGLES.items()
+        for data in EPOCHS
+    ]
+
+
+def all_cells() -> list[Cell]:
+    return main_cells() + single_cells()
