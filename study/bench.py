@@ -1,4 +1,4 @@
-"""What a cell works with: the project's programs, the data, and a folder for what is kept between runs."""
+"""What a cell works with: the project's programs, the data, a folder that outlasts a run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-#: The images, by the name of their archive in the folder of --data. They are not part of the repository.
+#: The images, by the name of their archive in the folder of --data. They are not part of the
+#: repository.
 ARCHIVES = {"cifar10": "cifar10-jpeg.tar.xz", "tiny": "tinyimagenet32-a.tar.xz"}
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """What a cell needs is not on this machine; the sentence says what, and how to get it."""
 
 
@@ -68,7 +69,7 @@ class Bench:
             return folder
         archive = self.data / ARCHIVES[name]
         if not archive.exists():
-            raise Missing(f"{archive} is not there; --data names the folder that holds it")
+            raise MissingError(f"{archive} is not there; --data names the folder that holds it")
         part = folder.with_name(f"{name}.part-{os.getpid()}")
         with tarfile.open(archive) as opened:
             opened.extractall(part, filter="data")

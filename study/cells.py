@@ -40,7 +40,7 @@ def image_cell(name: str, data: str, changes: dict[str, Any], keep: bool = False
         "features": True,
         **changes,
     }
-    options: dict[str, Any] = {"data": data, "train": train, "threads": 2}
+    options: dict[str, Any] = {"data": data, "train": train, "threads": 1}
     if keep:
         options["keep"] = True
     return Cell(name, options, functools.partial(_measure_images, name))

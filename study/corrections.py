@@ -1,4 +1,4 @@
-"""What the study measures of one model: its priors, every correction at every place, where q should come from."""
+"""What the study measures of one model: its priors, every correction, where q should come from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from bench import Bench
 from judge import Judge, Metrics, halves, judge, mean
+from numpy.typing import NDArray
 from scores import Array, Model
+
+from bench import Bench
 
 #: Rows that q is measured on in curves: these, and all there are.
 SIZES = (25, 50, 100, 200, 400, 800)
@@ -81,14 +83,15 @@ def at_place(j: Judge, place: str, priors: Priors) -> dict[str, Any]:
 def tuned(j: Judge, prior: pathlib.Path) -> float:
     """The strength of `empirical` with the best balanced accuracy on the held-out rows."""
     scores, labels = j.files["holdout"]
-    said = j.bench.ask("sweep", scores, "--labels", labels, "--prior", prior, "--method", "empirical",
-                       "--strengths", STRENGTHS, "--targets", 1, "--input", "logits")  # fmt: skip
+    grid = ["--targets", 1, "--strengths", STRENGTHS, "--method", "empirical"]
+    said = j.bench.ask("sweep", scores, "--labels", labels, "--prior", prior, *grid,
+                       "--input", "logits")  # fmt: skip
     points = [p for p in said["points"] if p["gamma"] == 0]
     return float(max(points, key=lambda p: p["balanced_accuracy"])["strength"])
 
 
 def own_rows(j: Judge, place: str, prior: pathlib.Path) -> dict[str, Metrics]:
-    """Corrections learned from one half of a place, judged on the other, and the mean of both ways."""
+    """Corrections learned from one half of a place, judged on the other: the mean of both ways."""
     part = j.model.parts[place]
     ways: dict[str, list[Metrics]] = {}
     for learn, test in (halves(part.labels), halves(part.labels)[::-1]):
@@ -106,8 +109,8 @@ def own_rows(j: Judge, place: str, prior: pathlib.Path) -> dict[str, Metrics]:
             for size in SIZES:
                 if size < len(learn):
                     chosen = rng.permutation(learn)[:size]
-                    said = matched(j, j.write(part.rows(chosen)), judged, prior)
-                    few.setdefault(f"match (unlabelled), {size} rows", []).append(said)
+                    at = matched(j, j.write(part.rows(chosen)), judged, prior)
+                    few.setdefault(f"match (unlabelled), {size} rows", []).append(at)
         for name, draws in few.items():
             ways.setdefault(name, []).append(mean(draws))
     return {name: mean(both) for name, both in ways.items()}
@@ -129,7 +132,11 @@ def learned(j: Judge, seen: Files, judged: Files, prior: pathlib.Path) -> dict[s
     p2p, _ = j.correct(judged, here)
     bias, _ = j.correct(judged, prior, "--method", "bias", "--holdout", seen[0],
                         "--holdout-labels", seen[1], "--allow-unconverged")  # fmt: skip
-    return {"p2p (labelled)": p2p, "bias": bias, "match (unlabelled)": matched(j, seen, judged, prior)}
+    return {
+        "p2p (labelled)": p2p,
+        "bias": bias,
+        "match (unlabelled)": matched(j, seen, judged, prior),
+    }
 
 
 def some_of_each(labels: Array, each: int, rng: np.random.Generator) -> Array:
@@ -139,7 +146,7 @@ def some_of_each(labels: Array, each: int, rng: np.random.Generator) -> Array:
 
 
 def curves(j: Judge) -> dict[str, dict[str, Metrics]]:
-    """P2P and match on the test rows, from so many rows of training or held out: mean of DRAWS draws."""
+    """P2P and match on the test rows, from so many rows: means of DRAWS draws."""
     result: dict[str, dict[str, Metrics]] = {}
     estimators: dict[str, Callable[[Files], pathlib.Path]] = {
         "p2p": lambda files: j.prior(files),
@@ -163,7 +170,7 @@ def curves(j: Judge) -> dict[str, dict[str, Metrics]]:
 
 
 def moves(j: Judge, prior: pathlib.Path) -> dict[str, dict[str, Metrics]]:
-    """Test rows drawn to a moved prior t: uncorrected, corrected to uniform as if nothing had moved, and to t."""
+    """Test rows drawn to a moved prior: uncorrected, corrected to uniform, and to that prior."""
     part = j.model.parts["test"]
     pi = j.model.counts / j.model.counts.sum()
     result = {}
@@ -178,7 +185,7 @@ def moves(j: Judge, prior: pathlib.Path) -> dict[str, dict[str, Metrics]]:
     return result
 
 
-def drawn_to(labels: Array, target: Array) -> Array:
+def drawn_to(labels: Array, target: NDArray[np.float64]) -> Array:
     """The first rows of each class, as many as there can be when the classes follow `target`."""
     sizes = np.bincount(labels, minlength=len(target))
     total = np.min(sizes / target)

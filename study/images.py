@@ -1,4 +1,4 @@
-"""Cells of images: a network trained on a long tail, and every correction on its test rows, as they are and shifted."""
+"""Cells of images: a network trained on a long tail, judged on its test rows and shifted ones."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import scores
-from bench import ROOT, Bench
 from corrections import measure_model
+from heads import measure_heads
 from PIL import Image, ImageEnhance, ImageFilter
 
-#: Changes of the test images of CIFAR-10, of a strength that costs some accuracy; the noise is that of row and seed 0.
+from bench import ROOT, Bench
+
+#: Changes of the test images of CIFAR-10, of a strength that costs some accuracy; the noise is that
+#: of row and seed 0.
 SHIFTS = ("blur", "noise", "contrast")
 KEPT_SCORES = ROOT / "study" / "scores"
 
@@ -82,4 +85,4 @@ def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str,
     model.parts |= score_places(bench, run, options["data"])
     if options.get("keep"):
         model.save(KEPT_SCORES / f"{name}.npz", ["train", "holdout", "test"])
-    return measure_model(bench, model)
+    return {**measure_model(bench, model), "heads": measure_heads(bench, run)}

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from bench import Bench
 from scores import Array, Model, Part
+
+from bench import Bench
 
 Metrics = dict[str, float | None]
 
@@ -58,7 +59,7 @@ class Judge:
     def prior(
         self, rows: tuple[pathlib.Path, pathlib.Path], *options: object, weighted: bool = False
     ) -> pathlib.Path:
-        """The prior of these rows: as they are, or weighted by their labels to the training prior."""
+        """Prior of rows, as they are or weighted to the training prior by their labels."""
         scores, labels = rows
         out = self.new(".json")
         weights = ["--labels", labels] if weighted else []
@@ -83,11 +84,11 @@ class Judge:
         return kept(said)
 
     def compare(self, name: str, prior: pathlib.Path, *options: object) -> dict[str, Any]:
-        """Every method of p2p compare on a place: its metrics, or the sentence that says why not."""
+        """Every method of p2p compare on a place: metrics, or the sentence that says why not."""
         scores, labels = self.files[name]
-        said = self.bench.ask("compare", "--prior", prior, "--test", scores, "--test-labels", labels,
-                              "--unlabelled", scores, *self.held_out(), "--input", "logits",
-                              "--bootstrap", 0, *options, "--quiet")  # fmt: skip
+        said = self.bench.ask("compare", "--prior", prior, "--test", scores, "--test-labels",
+                              labels, "--unlabelled", scores, *self.held_out(), "--input",
+                              "logits", "--bootstrap", 0, *options, "--quiet")  # fmt: skip
         return {
             method["name"]: {"problem": method["problem"]} if "problem" in method else kept(method)
             for method in said["methods"]

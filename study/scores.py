@@ -1,10 +1,11 @@
-"""Scores of a model on the parts of a data set, held as half floats: what the study measures on, and keeps."""
+"""Scores of a model on the parts of a data set, as half floats: what is measured on, and kept."""
 
 from __future__ import annotations
 
 import json
 import pathlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,8 @@ class Model:
     Parameters
     ----------
     parts
-        `train`, `holdout` and `test`, perhaps `augmented` (training rows as training sees them); the others are
+        `train`, `holdout` and `test`, perhaps `augmented` (training rows as training sees them);
+        the others are
         test rows under a shift.
     counts
         Training images of each class [C].
@@ -61,7 +63,7 @@ class Model:
 
     def save(self, file: pathlib.Path, parts: list[str]) -> None:
         """These parts as one compressed .npz."""
-        arrays: dict[str, Array] = {"counts": self.counts, "offset": self.offset}
+        arrays: dict[str, Any] = {"counts": self.counts, "offset": self.offset}
         for name in parts:
             arrays[f"{name}_scores"] = self.parts[name].scores
             arrays[f"{name}_labels"] = self.parts[name].labels.astype(np.int16)
