@@ -254,6 +254,25 @@ def few_labels() -> str:
     return table(head, rows)
 
 
+def few_rows() -> str:
+    """Accuracy at a place, matched on a few of its own rows without labels."""
+    sizes = ("25", "50", "100", "200", "400", "800")
+    rows = []
+    for data in SETS.values():
+        group = [s for s in main_cells() if setting(s)[:2] == (data, "ce")]
+        for place in group[0]["results"]["places"]:
+            at = [stored["results"]["places"][place] for stored in group]
+            line: list[str | None] = [data, place]
+            for name in ("none", "p2p"):
+                found = [a["corrections"][name]["balanced_accuracy"] for a in at]
+                line.append(percent(mean_of(found)))
+            for name in (*(f"match (unlabelled), {n} rows" for n in sizes), "match (unlabelled)"):
+                line.append(percent(mean_of(a["own"][name]["balanced_accuracy"] for a in at)))
+            rows.append(line)
+    head = ["set", "test rows", "none", "P2P, training rows", "match, 25 rows", *sizes[1:], "half"]
+    return table(head, rows)
+
+
 def curves() -> str:
     """Accuracy on the test rows by the number of rows that q is measured on."""
     rows = []
@@ -368,14 +387,59 @@ def summary() -> str:
     return table(["set", "correction", *HEADINGS], rows)
 
 
+def at_shifted(name: str, own: bool) -> Mean:
+    """Gain of a correction over P2P from training rows, at shifted test rows, after ce."""
+    by_cell: dict[str, list[float]] = {}
+    for stored in of_loss("ce"):
+        for place, at in stored["results"]["places"].items():
+            if place != "test":
+                found = at["own" if own else "corrections"][name]["balanced_accuracy"]
+                gain = found - at["corrections"]["p2p"]["balanced_accuracy"]
+                by_cell.setdefault("/".join((*setting(stored), place)), []).append(gain)
+    return pooled(by_cell)
+
+
+def lost_by_auto() -> list[float]:
+    """Of each cell the accuracy of auto less the best of none, class frequencies and P2P."""
+    lost = []
+    for stored in main_cells():
+        found = {
+            name: c["balanced_accuracy"] for name, c in corrections(stored).items() if "nll" in c
+        }
+        lost.append(found["auto"] - max(found[name] for name in ("none", "empirical", "p2p")))
+    return lost
+
+
+def values() -> dict[str, str]:
+    """Numbers that the text names."""
+    ce, la = of_loss("ce"), of_loss("la")
+    accuracy = "balanced_accuracy"
+    return {
+        "networks": str(len(main_cells())),
+        "ce-p2p-none": difference(ce, "p2p", "none", accuracy).text(100),
+        "ce-p2p-few": difference(ce, "p2p", "none", "few").text(100),
+        "ce-p2p-many": difference(ce, "p2p", "none", "many").text(100),
+        "ce-p2p-empirical": difference(ce, "p2p", "empirical", accuracy).text(100),
+        "ce-p2p-empirical-nll": difference(ce, "p2p", "empirical", "nll").text(1, 3),
+        "la-p2p-none": difference(la, "p2p", "none", accuracy).text(100),
+        "shift-match": at_shifted("match (unlabelled)", own=True).text(100),
+        "shift-match-25": at_shifted("match (unlabelled), 25 rows", own=True).text(100),
+        "shift-match-100": at_shifted("match (unlabelled), 100 rows", own=True).text(100),
+        "shift-em": at_shifted("em", own=False).text(100),
+        "auto-worst": f"{100 * min(lost_by_auto()):+.2f}",
+    }
+
+
 def tables() -> dict[str, str]:
     return {
+        **values(),
         "priors": priors(),
         "before-after": before_after(),
         "differences": differences(),
         "methods": methods(),
         "auto": auto(),
         "sources": sources(),
+        "few-rows": few_rows(),
         "few-labels": few_labels(),
         "curves": curves(),
         "moves": moves(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import fnmatch
 import math
 import os
@@ -60,6 +61,9 @@ def parse() -> argparse.Namespace:
         help="runs and unpacked data (study-work)",
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the training")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="cells at once, on processors or a GPU (1)"
+    )
     return parser.parse_args()
 
 
@@ -124,26 +128,31 @@ def main() -> int:
     bench = Bench(command, options.work.resolve(), options.data.resolve(), options.device)
     bench.work.mkdir(parents=True, exist_ok=True)
     version = bench.version()
-    agree, missing = True, []
-    for cell in chosen(options.only):
-        done = cell.is_done(version)
-        if options.list:
-            print(f"{cell.name:28} {'measured' if done else 'missing'}")
-            continue
+    these = chosen(options.only)
+    if options.list:
+        for cell in these:
+            print(f"{cell.name:28} {'measured' if cell.is_done(version) else 'missing'}")
+        return 0
+
+    def work(cell: Cell) -> bool:
         try:
             if options.quick:
                 results = quick_results(cell, bench)
-                agree &= results is None or check(cell, results)
-            elif options.check:
-                agree &= check(cell, cell.run(bench)["results"])
-            elif options.again or not done:
+                return results is None or check(cell, results)
+            if options.check:
+                return check(cell, cell.run(bench)["results"])
+            if options.again or not cell.is_done(version):
                 measure(cell, bench)
         except MissingError as why:
             print(f"{cell.name}: left out: {why}", file=sys.stderr)
-            missing.append(cell.name)
-    if not (options.list or options.check or options.quick or missing):
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        done = list(pool.map(work, these))
+    if all(done) and not (options.check or options.quick):
         write_page()
-    return 0 if agree else 1
+    return 0 if all(done) else 1
 
 
 def write_page() -> None:
