@@ -59,7 +59,6 @@ class Cell:
     bias: Array
     offset: Array
     decay: float
-    population: Array | None = None  #: log q over the whole distribution, where it is known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +137,22 @@ def fit_head(
     )
     result: Array = found.x.reshape(classes, -1)
     return result
+
+
+def stationary_decay(
+    features: Array, labels: Labels, head: Array, offset: Array | float = 0.0
+) -> float:
+    """The weight decay of the mean loss for which `head` [C, d + 1] is stationary along itself.
+
+    -<gradient, W> / <W, W> of the mean cross-entropy: the run's weight decay at the optimum, and
+    more for a head that was stopped before, which early stopping regularises likewise. At least
+    1e-7.
+    """
+    x = with_bias(features)
+    residual = np.exp(log_softmax(x @ head.T + offset))
+    residual[np.arange(len(x)), labels] -= 1
+    gradient = residual.T @ x / len(x)
+    return max(1e-7, -float((gradient * head).sum() / np.square(head).sum()))
 
 
 def leverages(x: Array, posterior: Array, penalty: float, rows: Array, full: bool) -> Array:
@@ -310,28 +325,74 @@ def stretched(scores: Array, counts: Array, gamma: float) -> Array:
     return result
 
 
-def fit_vector_scaling(scores: Array, labels: Labels, penalty: float = 1e-3) -> Correction:
-    """w and delta of the likeliest softmax(w z + delta), every class of equal weight."""
+def fit_affine(
+    scores: Array, labels: Labels, offset: Array, counts: Array, per_class: bool
+) -> Correction:
+    """The likeliest softmax(w z + delta) of labelled rows, every class of equal weight.
+
+    ``per_class``: a scale for each class (vector scaling), else one (bias-corrected temperature
+    scaling, Alexandari et al. 2020). A weak pull, worth one row of each class, towards P2P by the
+    class frequencies keeps classes without rows where they are.
+    """
     rows, classes = scores.shape
     centred = scores - scores.mean(axis=1, keepdims=True)
-    counts = np.bincount(labels, minlength=classes)
-    weight = 1.0 / counts[labels] / np.count_nonzero(counts)
+    of_class = np.bincount(labels, minlength=classes)
+    weight = 1.0 / of_class[labels] / classes
     index = np.arange(rows)
+    start = offset - np.log(counts)
+    start = start - start.mean()
+    scales = classes if per_class else 1
+    penalty = 1.0 / (1 + of_class) / classes
 
     def loss(flat: Array) -> tuple[float, Array]:
-        w, delta = flat[:classes], flat[classes:]
+        w, delta = flat[:scales], flat[scales:]
         log_p = log_softmax(w * centred + delta)
-        value = -(weight * log_p[index, labels]).sum()
         residual = np.exp(log_p)
         residual[index, labels] -= 1
         residual *= weight[:, None]
-        gradient = np.concatenate([(residual * centred).sum(0), residual.sum(0)])
-        pull = np.concatenate([w - 1, delta])
-        return float(value + penalty / 2 * pull @ pull), gradient + penalty * pull
+        stretch = (residual * centred).sum(0)
+        pull_w = (w - 1) * (penalty if per_class else penalty.mean())
+        pull_delta = (delta - start) * penalty
+        gradient = np.concatenate(
+            [(stretch if per_class else stretch.sum(keepdims=True)) + pull_w,
+             residual.sum(0) + pull_delta]
+        )
+        value = -(weight * log_p[index, labels]).sum()
+        value += ((w - 1) @ pull_w + (delta - start) @ pull_delta) / 2
+        return float(value), gradient
 
-    first = np.concatenate([np.ones(classes), np.zeros(classes)])
-    found = scipy.optimize.minimize(loss, first, jac=True, method="L-BFGS-B")
-    return Correction(found.x[classes:], found.x[:classes])
+    found = scipy.optimize.minimize(
+        loss, np.concatenate([np.ones(scales), start]), jac=True, method="L-BFGS-B"
+    )
+    w = found.x[:scales]
+    return Correction(found.x[scales:], w if per_class else float(w[0]))
+
+
+def matched(scores: Array, offset: Array, counts: Array) -> Correction:
+    """-f of docs/methods/match.md turned to the uniform target: mean softmax(z + f) = pi."""
+    log_pi = np.log(counts / counts.sum())
+    f = offset
+    for _ in range(1000):
+        change = log_pi - log_mean_posterior(scores + f)
+        f = f + change
+        if np.abs(change).max() < 1e-6:
+            break
+    delta = f - log_pi
+    return Correction(delta - delta.mean())
+
+
+def p2p_at_temperature(scores: Array, labels: Labels, offset: Array) -> Correction:
+    """P2P of z / T, T the likeliest one for softmax(z / T + b)."""
+    index = np.arange(len(labels))
+
+    def loss(log_t: float) -> float:
+        log_p = log_softmax(scores * np.exp(-log_t) + offset)
+        return -float(log_p[index, labels].mean())
+
+    found = scipy.optimize.minimize_scalar(loss, bounds=(-3, 6), method="bounded")
+    t = float(np.exp(found.x))
+    delta = offset - log_mean_posterior(scores / t + offset)
+    return Correction(delta - delta.mean(), 1 / t)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -413,20 +474,22 @@ def ingredients(cell: Cell, full: bool) -> Ingredients:
     train, classes = cell.train, cell.train.scores.shape[1]
     penalty = cell.decay * len(train.labels)
     start = np.column_stack([cell.weights, cell.bias])
+    own = len(train.labels) * stationary_decay(train.features, train.labels, start, cell.offset)
     refit = fit_head(train.features, train.labels, classes, penalty, cell.offset, start)
     scores = with_bias(train.features) @ refit.T
 
-    def left_out(of: Array) -> Array:
+    def left_out(of: Array, strength: float) -> Array:
         return leave_one_out_scores(
-            train.features, of, train.labels, penalty, cell.offset, full
+            train.features, of, train.labels, strength, cell.offset, full
         )
 
     crossed = cross_fitted_scores(
         train.features, train.labels, classes, penalty, cell.offset, 5, refit
     )
-    return Ingredients(
-        cell, penalty, refit, scores, left_out(train.scores), left_out(scores), crossed
-    )
+    of_own = left_out(train.scores, own)
+    same = np.abs(scores - train.scores).max() < 1e-2 and abs(own / penalty - 1) < 1e-2
+    of_refit = of_own if same else left_out(scores, penalty)
+    return Ingredients(cell, penalty, refit, scores, of_own, of_refit, crossed)
 
 
 def gaussian_log_q(cell: Cell) -> tuple[Array, Array]:
@@ -440,7 +503,7 @@ def gaussian_log_q(cell: Cell) -> tuple[Array, Array]:
     scale = float(np.square(features - features.mean(axis=0)).sum() / features.shape[1])
     index = np.arange(len(labels))
     best = (np.inf, 0.0, 1.0)
-    for ridge in scale * np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0]):
+    for ridge in scale * 10.0 ** np.arange(-4, 3):
         scores = gaussian_scores(features, labels, classes, ridge, leave_out=True)
         t = best_temperature(scores, labels)
         loss = -float(log_softmax(scores / t)[index, labels].mean())
@@ -453,26 +516,35 @@ def gaussian_log_q(cell: Cell) -> tuple[Array, Array]:
     return own, left_out
 
 
+def by_rows(cell: Cell, name: str, scores: Array, labels: Labels) -> dict[str, Correction]:
+    """Every correction that labelled rows like those of the training distribution can give."""
+    of = (scores, labels, cell.offset, cell.counts)
+    return {
+        name: p2p(cell, log_mean_posterior(scores + cell.offset)),
+        f"{name}, matched": matched(scores, cell.offset, cell.counts),
+        f"{name}, P2P of z / T": p2p_at_temperature(scores, labels, cell.offset),
+        f"{name}, bias": fit_affine(*of, per_class=False),
+        f"{name}, vector scaling": fit_affine(*of, per_class=True),
+    }
+
+
 def without_held_out_rows(cell: Cell, full: bool = True) -> dict[str, Correction]:
     """Corrections by estimators that see training rows alone, by name."""
     train = cell.train
-    with_offset = train.scores + cell.offset
-    log_q = log_mean_posterior(with_offset)
+    log_q = log_mean_posterior(train.scores + cell.offset)
     made = ingredients(cell, full)
     refit_log_q = log_mean_posterior(made.refit_scores + cell.offset)
     crossed = log_mean_posterior(made.cross_fitted + cell.offset)
     own, left_out = gaussian_log_q(cell)
     shifted = train.scores + made.refit_left_out - made.refit_scores
-    result = {
-        "loo": p2p(cell, log_mean_posterior(made.left_out + cell.offset)),
-        "loo, refitted head": p2p(cell, log_mean_posterior(made.refit_left_out + cell.offset)),
-        "loo, shift of refitted head": p2p(cell, log_mean_posterior(shifted + cell.offset)),
-        "5 folds": p2p(cell, crossed),
+    result = by_rows(cell, "loo", made.left_out, train.labels)
+    result |= by_rows(cell, "loo, refitted head", made.refit_left_out, train.labels)
+    result["loo, shift of refitted head"] = p2p(cell, log_mean_posterior(shifted + cell.offset))
+    result |= by_rows(cell, "5 folds", made.cross_fitted, train.labels)
+    result |= {
         "5 folds, shift": p2p(cell, log_q + crossed - refit_log_q),
         "Gaussian loo": p2p(cell, left_out),
         "Gaussian loo, shift": p2p(cell, log_q + left_out - own),
-        "vector scaling, loo": fit_vector_scaling(made.left_out, train.labels),
-        "vector scaling, 5 folds": fit_vector_scaling(made.cross_fitted, train.labels),
     }
     for gamma in (0.05, 0.1, 0.2):
         scores = stretched(train.scores, cell.counts, gamma)
@@ -538,25 +610,20 @@ def judge_cell(cell: Cell, full: bool = True) -> dict[str, Judged]:
     corrections = {
         "none": Correction(np.zeros(len(cell.counts))),
         "class frequencies": p2p(cell, np.log(cell.counts / cell.counts.sum())),
-        "training rows": p2p(cell, log_mean_posterior(cell.train.scores + cell.offset)),
-        "held-out rows": p2p(cell, log_mean_posterior(cell.holdout.scores + cell.offset)),
     }
-    if cell.population is not None:
-        corrections["population"] = p2p(cell, cell.population)
-    corrections["population, of test rows"] = p2p(cell, population_log_q(cell))
+    corrections |= by_rows(cell, "training rows", cell.train.scores, cell.train.labels)
+    corrections |= by_rows(cell, "held-out rows", cell.holdout.scores, cell.holdout.labels)
+    corrections["population"] = p2p(cell, population_log_q(cell))
     corrections |= without_held_out_rows(cell, full)
-    corrections["vector scaling, held out"] = fit_vector_scaling(
-        cell.holdout.scores, cell.holdout.labels
-    )
     return {name: judge(cell, correction) for name, correction in corrections.items()}
 
 
 def population_log_q(cell: Cell) -> Array:
     """log q from test rows weighted to the training prior: what many held-out rows would give."""
     p = np.exp(log_softmax(cell.test.scores + cell.offset))
-    pi = cell.counts / cell.counts.sum()
-    mean = sum(pi[c] * p[cell.test.labels == c].mean(axis=0) for c in range(len(pi)))
-    return np.log(np.asarray(mean))
+    labels = cell.test.labels
+    weight = (cell.counts / np.maximum(np.bincount(labels, minlength=len(cell.counts)), 1))[labels]
+    return np.log(weight @ p / weight.sum())
 
 
 # ---------------------------------------------------------------------------------------------
@@ -627,7 +694,6 @@ def synthetic_cell(
     holdout = generator.choice(classes, size=max(20, len(y) // 9), p=pi).astype(np.int64)
     held = means[holdout] + generator.normal(size=(len(holdout), width))
     test = rows(*draw(np.full(classes, 40000 // classes)))
-    p = np.exp(log_softmax(test.scores + offset)).reshape(classes, -1, classes).mean(axis=1)
     kind = f"{classes} classes, {width} dimensions, decay {decay:g}, {'la' if adjusted else 'ce'}"
     return Cell(
         f"{kind}-s{seed}",
@@ -639,7 +705,6 @@ def synthetic_cell(
         head[:, -1],
         offset,
         decay,
-        np.log(pi @ p),
     )
 
 
