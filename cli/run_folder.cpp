@@ -202,6 +202,12 @@ std::optional<RunFolder> take_run(ScoreOptions& scores, const RunPlaces& places)
                     "files",
                     *found));
   }
+  if (places.rows == "loo") {
+    throw_usage(
+        fmt::format("the features of the run '{}' were learned from its training rows, so leaving "
+                    "a row out of the last layer tells nothing of unseen rows; use --rows holdout",
+                    *found));
+  }
   const RunFolder run = read_run(*found);
   std::string part = places.rows;
   std::ranges::replace(part, '-', '_');
