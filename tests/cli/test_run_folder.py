@@ -613,3 +613,7 @@ def test_no_file_of_the_run_is_overwritten(estimated, name):
 
 def test_correct_keeps_the_prior_of_the_run(estimated):
     estimated.refuse("correct", "run", "-o", "run/prior.json", words=["prior.json"])
+
+
+def test_rows_cannot_be_left_out_of_the_features_of_a_run(run):
+    run.refuse("estimate", "run", "--rows", "loo", code=2, words=["learned", "--rows holdout"])
