@@ -28,6 +28,7 @@ struct Options {
   std::string rows = "train";
   double temperature = 1;
   double smoothing = 0;
+  bool pool = false;
   std::optional<double> floor;
   std::string part;
   bool iterate = false;
@@ -136,6 +137,7 @@ void run(Options options, const CLI::App& verb) {
   estimate.rows = options.rows;
   estimate.temperature = options.temperature;
   estimate.smoothing = options.smoothing;
+  estimate.pool = options.pool;
   estimate.floor = options.floor;
   estimate.ignore_index = options.scores.ignore_index;
   estimate.excluded = scores.excluded;
@@ -211,6 +213,9 @@ void add_estimate(CLI::App& app) {
                    "pull q towards the class frequencies as K more rows would")
       ->type_name("K")
       ->capture_default_str();
+  verb->add_flag("--pool", options->pool,
+                 "for few rows: draw log q towards a line in the log class frequencies, each class "
+                 "by its standard error");
   verb->add_option("--floor", options->floor, "least value of q (default 1 / (100 N C))")
       ->type_name("X");
   verb->add_option("--part", options->part,

@@ -90,7 +90,8 @@ def standard_error(scores: Array) -> Array:
     """Standard error of log q, [C], of rows drawn independently (docs/method.md)."""
     p = np.exp(log_softmax(scores))
     q = p.mean(axis=0)
-    return np.sqrt((np.square(p).mean(axis=0) - q**2) / (len(p) - 1)) / q
+    error: Array = np.sqrt((np.square(p).mean(axis=0) - q**2) / (len(p) - 1)) / q
+    return error
 
 
 # ---------------------------------------------------------------------------------------------
@@ -250,9 +251,7 @@ def cross_fitted_scores(
     result = np.empty((len(labels), classes))
     for k in range(folds):
         kept = fold != k
-        head = fit_head(
-            features[kept], labels[kept], classes, penalty * kept.mean(), offset, start
-        )
+        head = fit_head(features[kept], labels[kept], classes, penalty * kept.mean(), offset, start)
         result[~kept] = with_bias(features[~kept]) @ head.T
     return result
 
@@ -288,7 +287,8 @@ def gaussian_scores(
     with np.errstate(divide="ignore"):
         log_counts = np.log(counts)
     if not leave_out:
-        return log_counts - rows / 2 * distance
+        joint: Array = log_counts - rows / 2 * distance
+        return joint
     n = counts[labels]
     several = n > 1
     f = np.where(several, n / np.maximum(n - 1, 1), 0.0)
@@ -301,7 +301,8 @@ def gaussian_scores(
     distance[index, labels] = np.where(several, f**2 * length / room, distance[index, labels])
     scores = np.tile(log_counts, (rows, 1))
     scores[index, labels] = np.log(np.maximum(n - 1, 1))
-    return scores - (rows - 1) / 2 * distance
+    scores -= (rows - 1) / 2 * distance
+    return scores
 
 
 def best_temperature(scores: Array, labels: Labels) -> float:
@@ -354,8 +355,10 @@ def fit_affine(
         pull_w = (w - 1) * (penalty if per_class else penalty.mean())
         pull_delta = (delta - start) * penalty
         gradient = np.concatenate(
-            [(stretch if per_class else stretch.sum(keepdims=True)) + pull_w,
-             residual.sum(0) + pull_delta]
+            [
+                (stretch if per_class else stretch.sum(keepdims=True)) + pull_w,
+                residual.sum(0) + pull_delta,
+            ]
         )
         value = -(weight * log_p[index, labels]).sum()
         value += ((w - 1) @ pull_w + (delta - start) @ pull_delta) / 2
@@ -417,8 +420,10 @@ def pool(log_x: Array, log_y: Array, error: Array, slope: float | None = None) -
     squares. The result is the posterior mean m_c + v / (v + error_c^2) (y_c - m_c) on the line m.
     """
     fixed = 0.0 if slope is None else slope
-    design = np.ones((len(log_x), 1)) if slope is not None else np.column_stack(
-        [np.ones(len(log_x)), log_x]
+    design = (
+        np.ones((len(log_x), 1))
+        if slope is not None
+        else np.column_stack([np.ones(len(log_x)), log_x])
     )
     y = log_y - fixed * log_x
     square = np.square(error)
@@ -429,16 +434,12 @@ def pool(log_x: Array, log_y: Array, error: Array, slope: float | None = None) -
         beta = np.linalg.solve(gram, design.T @ (weight * y))
         residual = y - design @ beta
         evidence = (
-            np.log(v + square).sum()
-            + np.linalg.slogdet(gram)[1]
-            + (weight * residual**2).sum()
+            np.log(v + square).sum() + np.linalg.slogdet(gram)[1] + (weight * residual**2).sum()
         )
         return beta, float(evidence)
 
-    found = scipy.optimize.minimize_scalar(
-        lambda log_v: line(float(np.exp(log_v)))[1], bounds=(-16, 4), method="bounded"
-    )
-    v = float(np.exp(found.x))
+    variances = np.exp(-16 + np.arange(201) / 10)
+    v = float(min(variances, key=lambda v: line(float(v))[1]))
     beta = line(v)[0]
     mean = design @ beta + fixed * log_x
     log_q = mean + v / (v + square) * (log_y - mean)
@@ -479,9 +480,7 @@ def ingredients(cell: Cell, full: bool) -> Ingredients:
     scores = with_bias(train.features) @ refit.T
 
     def left_out(of: Array, strength: float) -> Array:
-        return leave_one_out_scores(
-            train.features, of, train.labels, strength, cell.offset, full
-        )
+        return leave_one_out_scores(train.features, of, train.labels, strength, cell.offset, full)
 
     crossed = cross_fitted_scores(
         train.features, train.labels, classes, penalty, cell.offset, 5, refit
@@ -558,7 +557,7 @@ def with_few_held_out_rows(cell: Cell, share: float, seed: int) -> dict[str, Cor
     """Corrections from a random `share` of the held-out rows, by name."""
     generator = np.random.default_rng(seed)
     rows = len(cell.holdout.labels)
-    chosen = generator.permutation(rows)[: max(2, round(share * rows))]
+    chosen = generator.permutation(rows)[: max(10, round(share * rows))]
     scores = cell.holdout.scores[chosen] + cell.offset
     log_q = log_mean_posterior(cell.train.scores + cell.offset)
     held, error = log_mean_posterior(scores), standard_error(scores)
@@ -569,14 +568,7 @@ def with_few_held_out_rows(cell: Cell, share: float, seed: int) -> dict[str, Cor
         "pooled, slope 1": p2p(cell, pool(log_q, held, error, slope=1.0).log_q),
         "shrunk to a power of n": p2p(cell, pool(log_pi, held, error).log_q),
         "mean of both": p2p(cell, (log_q + held) / 2),
-        "line alone": p2p(cell, line_of(log_q, held, error)),
     }
-
-
-def line_of(log_x: Array, log_y: Array, error: Array) -> Array:
-    """The line of `pool` without what single classes differ from it."""
-    pooled = pool(log_x, log_y, error)
-    return pooled.intercept + pooled.slope * log_x
 
 
 # ---------------------------------------------------------------------------------------------
@@ -711,9 +703,9 @@ def synthetic_cell(
 def synthetic_cells(seeds: int) -> list[Callable[[], Cell]]:
     """Cells from many rows for few dimensions to few rows for many."""
     return [
-        lambda c=c, d=d, m=m, l=l, a=a, s=s: synthetic_cell(c, d, m, l, a, s)
+        lambda c=c, d=d, m=m, decay=decay, a=a, s=s: synthetic_cell(c, d, m, decay, a, s)
         for c, d, m in ((10, 20, 1000), (10, 100, 500), (10, 200, 300), (30, 60, 300))
-        for l in (1e-3, 1e-5)
+        for decay in (1e-3, 1e-5)
         for a in (False, True)
         for s in range(seeds)
     ]
@@ -736,21 +728,87 @@ def interval(values: Array, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
+SHARES = (0.05, 0.2, 1.0)
+
+
+def judge_few(cell: Cell, draws: int = 5) -> dict[str, Judged]:
+    """Shares of the held-out rows, means over random draws, beside the training rows alone."""
+    found = {
+        "training rows": judge(cell, p2p(cell, log_mean_posterior(cell.train.scores + cell.offset)))
+    }
+    for share in SHARES:
+        made = [
+            {name: judge(cell, c) for name, c in with_few_held_out_rows(cell, share, seed).items()}
+            for seed in range(draws if share < 1 else 1)
+        ]
+        for name in made[0]:
+            found[f"{100 * share:g} % of held-out rows: {name}"] = Judged(
+                float(np.mean([m[name].accuracy for m in made])),
+                float(np.mean([m[name].nll for m in made])),
+            )
+    return found
+
+
+def recovered(cells: Sequence[dict[str, Judged]], name: str, field: str) -> str:
+    """Of the gain from "training rows" to "held-out rows", the share that `name` has."""
+    value = {n: np.array([getattr(cell[n], field) for cell in cells]) for n in cells[0]}
+    gain = value["held-out rows"] - value["training rows"]
+    own = value[name] - value["training rows"]
+    return f"{own.mean() / gain.mean():.2f}" if interval(gain)[0] * interval(gain)[1] > 0 else "-"
+
+
 def print_table(cells: Sequence[dict[str, Judged]], beside: str = "training rows") -> None:
     """Means over cells of the differences to P2P from `beside`, with intervals."""
     names = [n for n in cells[0] if n != beside and all(n in cell for cell in cells)]
-    base = cells[0].keys() and [cell[beside] for cell in cells]
-    print(
-        "| estimator | accuracy | 95 % interval | NLL | 95 % interval |\n|---|---|---|---|---|\n"
-        f"| P2P, {beside} | {np.mean([b.accuracy for b in base]):.2f} |"
-        f" | {np.mean([b.nll for b in base]):.4f} | |"
-    )
+    shares = "held-out rows" in cells[0]
+    base = [cell[beside] for cell in cells]
+    head = ["estimator", "accuracy", "95 % interval", "NLL", "95 % interval"]
+    head += ["of the gain", "of NLL's"] if shares else []
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    first = [f"P2P, {beside}", f"{np.mean([b.accuracy for b in base]):.2f}", ""]
+    first += [f"{np.mean([b.nll for b in base]):.4f}", ""] + (["", ""] if shares else [])
+    print(f"| {' | '.join(first)} |")
     for name in names:
-        gain = np.array([cell[name].accuracy - b.accuracy for cell, b in zip(cells, base)])
-        fall = np.array([cell[name].nll - b.nll for cell, b in zip(cells, base)])
+        gain = np.array([c[name].accuracy - b.accuracy for c, b in zip(cells, base, strict=True)])
+        fall = np.array([c[name].nll - b.nll for c, b in zip(cells, base, strict=True)])
         low, high = interval(gain)
         less, more = interval(fall)
-        print(
-            f"| {name} | {gain.mean():+.2f} | {low:+.2f} to {high:+.2f} |"
-            f" {fall.mean():+.4f} | {less:+.4f} to {more:+.4f} |"
-        )
+        row = [name, f"{gain.mean():+.2f}", f"{low:+.2f} to {high:+.2f}"]
+        row += [f"{fall.mean():+.4f}", f"{less:+.4f} to {more:+.4f}"]
+        if shares:
+            row += [recovered(cells, name, "accuracy"), recovered(cells, name, "nll")]
+        print(f"| {' | '.join(row)} |")
+
+
+def main() -> None:
+    """Reads cells, judges every estimator on each, and prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", nargs="*", type=pathlib.Path, help="run folders")
+    parser.add_argument("--synthetic", action="store_true", help="Gaussian classes")
+    parser.add_argument("--few", action="store_true", help="few held-out rows alone")
+    parser.add_argument("--seeds", type=int, default=3, help="of the synthetic cells")
+    options = parser.parse_args()
+    if bool(options.runs) == options.synthetic:
+        parser.error("give run folders, or --synthetic")
+    makers: list[Callable[[], Cell]] = [lambda run=run: read_run(run) for run in options.runs]
+    if options.synthetic:
+        makers = synthetic_cells(options.seeds)
+    kinds: dict[str, list[dict[str, Judged]]] = {}
+    for make in makers:
+        cell = make()
+        p = np.exp(log_softmax(cell.train.scores + cell.offset))
+        right = (p.argmax(axis=1) == cell.train.labels).mean()
+        certain = np.square(p).sum(axis=1).mean()
+        print(f"{cell.name}: {right:.3f} right, certainty {certain:.3f}", file=sys.stderr)
+        judged = judge_few(cell) if options.few else judge_cell(cell)
+        kinds.setdefault(kind_of(cell.name), []).append(judged)
+    for kind, cells in kinds.items():
+        print(f"\n### {kind}, {len(cells)} seeds\n")
+        print_table(cells)
+    if len(kinds) > 1:
+        print(f"\n### All {sum(len(cells) for cells in kinds.values())} cells\n")
+        print_table([cell for cells in kinds.values() for cell in cells])
+
+
+if __name__ == "__main__":
+    main()

@@ -221,6 +221,10 @@ if __name__ == "__main__":
     else:
         data, other, out, name, filters, seeds = rest
         image_cells(
-            pathlib.Path(data), pathlib.Path(other), pathlib.Path(out), name, int(filters),
+            pathlib.Path(data),
+            pathlib.Path(other),
+            pathlib.Path(out),
+            name,
+            int(filters),
             int(seeds),
         )

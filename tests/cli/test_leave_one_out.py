@@ -1,4 +1,4 @@
-"""p2p estimate --rows loo: training rows, each left out of the linear head, against exact refits."""
+"""p2p estimate --rows loo: training rows, each left out of the head, against exact refits."""
 
 import json
 import struct
