@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import pathlib
 import re
@@ -615,7 +616,8 @@ def population_log_q(cell: Cell) -> Array:
     p = np.exp(log_softmax(cell.test.scores + cell.offset))
     labels = cell.test.labels
     weight = (cell.counts / np.maximum(np.bincount(labels, minlength=len(cell.counts)), 1))[labels]
-    return np.log(weight @ p / weight.sum())
+    log_q: Array = np.log(weight @ p / weight.sum())
+    return log_q
 
 
 # ---------------------------------------------------------------------------------------------
@@ -629,11 +631,12 @@ def read_safetensors(path: pathlib.Path, name: str) -> Array:
     entry = json.loads(raw[8 : 8 + length])[name]
     begin, end = entry["data_offsets"]
     flat = np.frombuffer(raw[8 + length + begin : 8 + length + end], dtype="<f4")
-    return flat.reshape(entry["shape"]).astype(float)
+    tensor: Array = flat.reshape(entry["shape"]).astype(float)
+    return tensor
 
 
 def read_run(path: pathlib.Path) -> Cell:
-    """The cell of a run folder; its last layer is `fc`, or the last with a bias."""
+    """The cell of a run folder, whose last layer is called `fc`."""
 
     def rows(part: str) -> Rows:
         def of(what: str) -> npt.NDArray[np.float32]:
@@ -645,7 +648,7 @@ def read_run(path: pathlib.Path) -> Cell:
         )
 
     record = json.loads((path / "run.json").read_text())
-    decay = record["options"].get("weight_decay", record["options"].get("weight-decay"))
+    decay = record["options"]["weight_decay"]
     return Cell(
         path.name,
         rows("train"),
@@ -703,7 +706,7 @@ def synthetic_cell(
 def synthetic_cells(seeds: int) -> list[Callable[[], Cell]]:
     """Cells from many rows for few dimensions to few rows for many."""
     return [
-        lambda c=c, d=d, m=m, decay=decay, a=a, s=s: synthetic_cell(c, d, m, decay, a, s)
+        functools.partial(synthetic_cell, c, d, m, decay, a, s)
         for c, d, m in ((10, 20, 1000), (10, 100, 500), (10, 200, 300), (30, 60, 300))
         for decay in (1e-3, 1e-5)
         for a in (False, True)
@@ -790,7 +793,7 @@ def main() -> None:
     options = parser.parse_args()
     if bool(options.runs) == options.synthetic:
         parser.error("give run folders, or --synthetic")
-    makers: list[Callable[[], Cell]] = [lambda run=run: read_run(run) for run in options.runs]
+    makers: list[Callable[[], Cell]] = [functools.partial(read_run, run) for run in options.runs]
     if options.synthetic:
         makers = synthetic_cells(options.seeds)
     kinds: dict[str, list[dict[str, Judged]]] = {}

@@ -3,7 +3,9 @@
 ``python study/frozen_cells.py text OUT`` classes the packages of `apt-cache dumpavail` by their
 section, a natural long tail, from words hashed into a random projection. ``... images DATA OTHER
 OUT`` classes the images of the folder DATA, cut to a long tail of 100, from convolutions with
-patches of the folder OTHER. Each leaves folders as ``p2p train --features --holdout`` does, for
+patches of the folder OTHER. ``... stopped P2P OUT CELL...`` gives
+cells of such features the heads that `P2P head` leaves after 100 epochs, far from any optimum. Each
+leaves folders as ``p2p train --features --holdout`` does, for
 ``study/estimators.py``.
 """
 
@@ -63,7 +65,9 @@ def write_cell(
     for name, rows in parts.items():
         x = features[rows]
         np.save(out / f"{name}_features.npy", x)
-        np.save(out / f"{name}_scores.npy", (e.with_bias(x) @ head.T).astype(np.float32))
+        np.save(
+            out / f"{name}_scores.npy", (e.with_bias(x.astype(float)) @ head.T).astype(np.float32)
+        )
         np.save(out / f"{name}_labels.npy", labels[rows])
     np.save(out / "counts.npy", counts)
     write_head(out / "model.safetensors", head)
@@ -146,6 +150,29 @@ def convolved(
     return result
 
 
+def stopped_cell(command: str, out: pathlib.Path, cell: pathlib.Path) -> None:
+    """The cell with features five times as long and the head that SGD has after 100 epochs."""
+    out.mkdir(parents=True, exist_ok=True)
+    for part in ("train", "holdout", "test"):
+        features = 5 * np.load(cell / f"{part}_features.npy")
+        np.save(out / f"{part}_features.npy", features)
+        np.save(out / f"{part}_labels.npy", np.load(cell / f"{part}_labels.npy"))
+    subprocess.run(
+        [command, "head", out / "train_features.npy", "--labels", out / "train_labels.npy",
+         "-o", out / "head.safetensors", "--epochs", "100", "--lr", "0.5", "--quiet"],
+        check=True,
+    )  # fmt: skip
+    weights = e.read_safetensors(out / "head.safetensors", "weight")
+    bias = e.read_safetensors(out / "head.safetensors", "bias")
+    for part in ("train", "holdout", "test"):
+        scores = np.load(out / f"{part}_features.npy").astype(float) @ weights.T + bias
+        np.save(out / f"{part}_scores.npy", scores.astype(np.float32))
+    np.save(out / "counts.npy", np.load(cell / "counts.npy"))
+    write_head(out / "model.safetensors", np.column_stack([weights, bias]))
+    record = {"options": {"weight_decay": 1e-5}, "training_offset": [0.0] * len(bias)}
+    (out / "run.json").write_text(json.dumps(record))
+
+
 DECAYS = (1e-4, 1e-6)
 
 
@@ -218,6 +245,9 @@ if __name__ == "__main__":
     what, *rest = sys.argv[1:]
     if what == "text":
         text_cells(pathlib.Path(rest[0]), 3)
+    elif what == "stopped":
+        for cell in map(pathlib.Path, rest[2:]):
+            stopped_cell(rest[0], pathlib.Path(rest[1]) / f"stopped-{cell.name}", cell)
     else:
         data, other, out, name, filters, seeds = rest
         image_cells(
