@@ -783,6 +783,27 @@ def print_table(cells: Sequence[dict[str, Judged]], beside: str = "training rows
         print(f"| {' | '.join(row)} |")
 
 
+def print_against_held_out(cells: Sequence[dict[str, Judged]]) -> None:
+    """Means over cells of what each way of pooling gains over the same held-out rows alone."""
+    print("| held-out rows | estimator | accuracy | 95 % interval | NLL | 95 % interval |")
+    print("|---|---|---|---|---|---|")
+    for share in SHARES:
+        part = f"{100 * share:g} % of held-out rows: "
+        for name in (n.removeprefix(part) for n in cells[0] if n.startswith(part)):
+            if name == "held out":
+                continue
+            pairs = [(cell[part + name], cell[part + "held out"]) for cell in cells]
+            row = [f"{100 * share:g} %", name]
+            for digits, of in ((2, "accuracy"), (4, "nll")):
+                values = np.array([getattr(a, of) - getattr(b, of) for a, b in pairs])
+                low, high = interval(values)
+                row += [
+                    f"{values.mean():+.{digits}f}",
+                    f"{low:+.{digits}f} to {high:+.{digits}f}",
+                ]
+            print(f"| {' | '.join(row)} |")
+
+
 def main() -> None:
     """Reads cells, judges every estimator on each, and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -811,6 +832,9 @@ def main() -> None:
     if len(kinds) > 1:
         print(f"\n### All {sum(len(cells) for cells in kinds.values())} cells\n")
         print_table([cell for cells in kinds.values() for cell in cells])
+    if options.few:
+        print("\n### Beside the same held-out rows alone\n")
+        print_against_held_out([cell for cells in kinds.values() for cell in cells])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,8 @@
 from __future__ import annotations
 
-import pathlib
-import sys
-
+import estimators as e
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "study"))
-
-import estimators as e
 
 CLASSES, WIDTH, ROWS = 3, 4, 200
 
