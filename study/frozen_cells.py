@@ -25,6 +25,7 @@ import numpy.typing as npt
 from PIL import Image
 
 Features = npt.NDArray[np.float32]
+Images = npt.NDArray[np.uint8]
 
 
 def write_head(path: pathlib.Path, head: e.Array) -> None:
@@ -109,7 +110,7 @@ def hashed_words(texts: list[str], width: int) -> Features:
     return result
 
 
-def read_images(folder: pathlib.Path) -> tuple[npt.NDArray[np.uint8], e.Labels]:
+def read_images(folder: pathlib.Path) -> tuple[Images, e.Labels]:
     """Images [N, 32, 32, 3] and their classes, from one folder a class."""
     images, labels = [], []
     for c, name in enumerate(sorted(p for p in folder.iterdir() if p.is_dir())):
@@ -120,14 +121,12 @@ def read_images(folder: pathlib.Path) -> tuple[npt.NDArray[np.uint8], e.Labels]:
     return np.array(images), np.array(labels, dtype=np.int64)
 
 
-def convolved(
-    images: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], filters: int
-) -> Features:
+def convolved(images: Images, other: Images, filters: int) -> Features:
     """Rectified responses to whitened patches of other images, averaged over quadrants."""
     size = 6
     generator = np.random.default_rng(0)
 
-    def patches_of(some: npt.NDArray[np.uint8]) -> Features:
+    def patches_of(some: Images) -> Features:
         view = np.lib.stride_tricks.sliding_window_view(some, (size, size), axis=(1, 2))
         flat = view[:, ::2, ::2].reshape(len(some), 14 * 14, -1).astype(np.float32)
         flat -= flat.mean(axis=2, keepdims=True)
@@ -209,6 +208,18 @@ def text_cells(out: pathlib.Path, seeds: int) -> None:
                     write_cell(out / name, features, labels, parts, decay, loss == "la")
 
 
+def long_tail(labels: e.Labels, most: int, generator: np.random.Generator) -> dict[str, e.Labels]:
+    """Rows of a long tail of 100 from `most` rows down, a tenth of each class held out."""
+    classes = int(labels.max()) + 1
+    train, holdout = [], []
+    for c, n in enumerate((most * 100.0 ** (-np.arange(classes) / (classes - 1))).astype(int)):
+        rows = generator.permutation(np.flatnonzero(labels == c))[:n]
+        held = n // 10 + int(generator.random() < n / 10 - n // 10)
+        holdout.append(rows[:held])
+        train.append(rows[held:])
+    return {"train": np.concatenate(train), "holdout": np.concatenate(holdout)}
+
+
 def image_cells(
     data: pathlib.Path, other: pathlib.Path, out: pathlib.Path, name: str, filters: int, seeds: int
 ) -> None:
@@ -223,21 +234,11 @@ def image_cells(
     for most in (of_class // 10, of_class) if classes == 10 else (of_class,):
         for seed in range(seeds):
             generator = np.random.default_rng(seed)
-            sizes = (most * 100.0 ** (-np.arange(classes) / (classes - 1))).astype(int)
-            train, holdout = [], []
-            for c, n in enumerate(sizes):
-                rows = generator.permutation(np.flatnonzero(labels == c))[:n]
-                held = n // 10 + int(generator.random() < n / 10 - n // 10)
-                holdout.append(rows[:held])
-                train.append(rows[held:])
-            parts = {
-                "train": np.concatenate(train),
-                "holdout": np.concatenate(holdout),
-                "test": np.arange(len(labels), len(both)),
-            }
+            parts = long_tail(labels, most, generator)
+            parts["test"] = np.arange(len(labels), len(both))
             for decay in DECAYS:
                 for loss in ("ce", "la"):
-                    folder = out / f"{name}{sizes[0]}-{loss}-{decay:g}-s{seed}"
+                    folder = out / f"{name}{most}-{loss}-{decay:g}-s{seed}"
                     write_cell(folder, features, both, parts, decay, loss == "la")
 
 
