@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import deployed
 import images
+import text
 from cell import Cell
 
 EPOCHS = {"cifar10": 24, "tiny": 60}
@@ -72,5 +74,43 @@ def single_cells() -> list[Cell]:
     ]
 
 
+def text_cell(loss: str, epochs: int, seed: int) -> Cell:
+    train = {
+        "holdout": 0.1,
+        "network": "mlp",
+        "augment": "none",
+        "loss": loss,
+        "epochs": epochs,
+        "schedule": "onecycle",
+        "lr": 0.05,
+        "seed": seed,
+    }
+    sections = {"least": 40, "test": 0.25, "buckets": 4096}
+    options: dict[str, Any] = {"data": "text", **sections, "train": train, "threads": 1}
+    name = f"text-{loss}-{epochs}-s{seed}"
+    if name == "text-ce-3-s0":
+        options["keep"] = True
+    return Cell(name, options, functools.partial(_measure_text, name))
+
+
+def _measure_text(name: str, bench: Any, options: Any) -> Any:
+    return text.measure(bench, name, options)
+
+
+def text_cells() -> list[Cell]:
+    """Both losses, three seeds; after 3 epochs, and after 8, which know the rows by heart."""
+    return [
+        text_cell(loss, epochs, seed)
+        for seed in SEEDS
+        for epochs in (3, 8)
+        for loss in ("ce", "la")
+    ]
+
+
+def deployed_cell() -> Cell:
+    options = {"model": "magika 1.0.3", "natural": 3000, "cap": 60, "least": 20}
+    return Cell("deployed", options, deployed.measure)
+
+
 def all_cells() -> list[Cell]:
-    return main_cells() + single_cells()
+    return main_cells() + single_cells() + text_cells() + [deployed_cell()]
