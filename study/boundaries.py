@@ -60,18 +60,20 @@ def boundaries(file: pathlib.Path = FILE) -> None:
             (weight, bias + found["la (wrong b)"], "LA head, P2P with b = 0", "#c22f4b", "-."),
         ],
     }
-    figure, both = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True, layout="constrained")
+    figure, both = plt.subplots(1, 2, figsize=(8, 4.8), sharey=True, layout="constrained")
     for axes, (title, rules) in zip(both, panels.items(), strict=True):
         for c, colour in enumerate(CLASSES):
-            x, y = rows[labels == c].T
-            axes.scatter(x, y, s=7, color=colour, alpha=0.5, linewidths=0)
-            axes.scatter(*means[c], marker="+", s=60, color=colour)
+            axes.scatter(*means[c], marker="+", s=60, color=colour, zorder=3)
         for rule in rules:
             draw(axes, *rule)
         axes.set(title=title, xlim=(LOW, HIGH), ylim=(LOW, HIGH), aspect="equal")
-        axes.legend(loc="lower right", fontsize=8)
-    for c, (x, y) in enumerate(means):
-        both[0].annotate(f"{options['counts'][c]:,} rows", (x, y), (x + 0.1, y + 0.12), fontsize=8)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.07), fontsize=8, frameon=False)
+    for c, colour in enumerate(CLASSES):
+        x, y = rows[labels == c].T
+        words = f"{options['counts'][c]:,} rows"
+        both[0].scatter(x, y, s=7, color=colour, alpha=0.5, linewidths=0)
+        outwards = means[c] + 0.4 * (means[c] - means.mean(axis=0))
+        both[1].annotate(words, outwards, ha="center", fontsize=8, color=colour)
     figures.save(figure, file)
 
 

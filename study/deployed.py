@@ -223,8 +223,12 @@ SAMPLES = ("natural_holdout", "natural_test", "capped_holdout", "capped_test")
 PLACES = ("natural_test", "capped_test")
 
 
-def ways(f: Files, absent: list[object]) -> dict[str, list[object]]:
+def ways(f: Files, machine: Array) -> dict[str, list[object]]:
     """Options of p2p correct of every correction that can be made without training counts."""
+    absent: list[object] = list(np.flatnonzero(machine == 0))
+    present_alike = f.folder / "target.txt"
+    np.savetxt(present_alike, (machine > 0) / np.count_nonzero(machine))
+    to_present = ["--target", present_alike]
     natural, capped = f.prior("natural_holdout"), f.prior("capped_holdout")
     present = f.prior("natural_holdout", "--exclude", *absent)
     unlabelled = ["--unlabelled", f.scores("natural_holdout")]
@@ -234,6 +238,7 @@ def ways(f: Files, absent: list[object]) -> dict[str, list[object]]:
         "p2p (natural)": ["--prior", natural],
         "p2p (natural, absent types left alone)": ["--prior", present],
         "p2p (capped)": ["--prior", capped],
+        "p2p (natural, to types of the machine)": ["--prior", natural, *to_present],
         "em": ["--prior", capped, "--method", "em", *unlabelled, "--allow-unconverged"],
         "map-em": ["--prior", capped, "--method", "map-em", *unlabelled, "--allow-unconverged"],
         "auto (no labels)": auto,
@@ -243,6 +248,10 @@ def ways(f: Files, absent: list[object]) -> dict[str, list[object]]:
         "auto (capped)": [*auto, *f.held_out("capped_holdout")],
         "auto (capped, balanced accuracy)": [*auto, *f.held_out("capped_holdout"), "--objective",
                                              "balanced-accuracy"],
+        "auto (natural, to types of the machine)": [*auto, *f.held_out("natural_holdout"),
+                                                    *to_present],
+        "auto (capped, to types of the machine)": [*auto, *f.held_out("capped_holdout"),
+                                                   *to_present],
     }  # fmt: skip
 
 
@@ -277,8 +286,7 @@ def measure(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]:
     classes, machine = arrays["classes"], arrays["machine"]
     with tempfile.TemporaryDirectory(dir=bench.work) as folder:
         f = Files(bench, arrays, pathlib.Path(folder))
-        absent: list[object] = list(np.flatnonzero(machine == 0))
-        options_of = ways(f, absent)
+        options_of = ways(f, machine)
         inspected = bench.ask("inspect", options_of["p2p (natural)"][1])
         return {
             "types": len(classes),

@@ -12,6 +12,7 @@ WORDS = {
     "none": "none",
     "p2p (natural)": "P2P, unlabelled rows as they are",
     "p2p (natural, absent types left alone)": "the same, types that the machine lacks left alone",
+    "p2p (natural, to types of the machine)": "P2P, the same rows, to types of the machine alike",
     "p2p (capped)": "P2P, unlabelled capped rows",
     "em": "em to the rows as they are, from the prior on capped rows",
     "map-em": "map-em, likewise",
@@ -20,6 +21,9 @@ WORDS = {
     "auto (natural, accuracy)": "auto, labelled rows as they are, accuracy",
     "auto (capped)": "auto, labelled capped rows, NLL",
     "auto (capped, balanced accuracy)": "auto, labelled capped rows, balanced accuracy",
+    "auto (natural, to types of the machine)": "auto, labelled rows as they are, to types of the "
+    "machine alike",
+    "auto (capped, to types of the machine)": "auto, labelled capped rows, likewise",
 }
 PLACES = {"natural_test": "as they are", "capped_test": "capped"}
 
