@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -311,6 +312,62 @@ WORDS_OF_HEADS = {
 }
 
 
+#: Bounds of the bins in which the thresholds of the verdicts are looked at.
+TV_BOUNDS = (0.0, 0.02, 0.05, 1.0)
+SLOPE_BOUNDS = (0.0, 0.05, 0.1, 0.2, 0.4, 2.0)
+
+
+def tv_threshold() -> str:
+    """How far P2P and the class frequencies are apart, by the distance of the two priors."""
+    found: list[tuple[float, float, float]] = []
+    for stored in main_cells():
+        for source, name in (
+            ("train", "p2p"),
+            ("augmented", "p2p (augmented)"),
+            ("holdout", "p2p (holdout)"),
+        ):
+            one, other = corrections(stored)[name], corrections(stored)["empirical"]
+            apart = abs(one["balanced_accuracy"] - other["balanced_accuracy"])
+            tv = stored["results"]["priors"][source]["tv"]
+            found.append((tv, apart, abs(one["nll"] - other["nll"])))
+    rows = []
+    for low, high in itertools.pairwise(TV_BOUNDS):
+        inside = [f for f in found if low <= f[0] < high]
+        rows.append([f"{low:g} to {high:g}", len(inside), percent(mean_of(f[1] for f in inside)),
+                     percent(max((f[1] for f in inside), default=None)),
+                     number(mean_of(f[2] for f in inside), 3)])  # fmt: skip
+    return table(["TV(q, pi)", "priors", "accuracies differ by", "at most", "NLL differs by"], rows)
+
+
+def slope_threshold() -> str:
+    """Accuracy that a correction lacks to the best of its cell, by its residual slope."""
+    found: list[tuple[float, float]] = []
+    for stored in main_cells():
+        judged = [c for c in corrections(stored).values() if c.get("slope") is not None]
+        judged += [stored["results"]["moves"]["0.0"][name] for name in ("none", "uniform")]
+        best = max(c["balanced_accuracy"] for c in judged)
+        found += [(abs(c["slope"]), best - c["balanced_accuracy"]) for c in judged]
+    rows = []
+    for low, high in itertools.pairwise(SLOPE_BOUNDS):
+        inside = [f for f in found if low <= f[0] < high]
+        rows.append([f"{low:g} to {high:g}", len(inside), percent(mean_of(f[1] for f in inside)),
+                     percent(max((f[1] for f in inside), default=None))])  # fmt: skip
+    return table(
+        ["residual slope, either sign", "corrections", "behind the best by", "at most"], rows
+    )
+
+
+def summary() -> str:
+    """Accuracies after cross-entropy, for the README: means over mixup and seeds."""
+    names = ("none", "empirical", "p2p", "p2p (holdout)")
+    rows = []
+    for data in SETS.values():
+        group = [s for s in of_loss("ce") if setting(s)[0] == data]
+        for name in names:
+            rows.append([data, WORDS[name], *shown([corrections(s)[name] for s in group])])
+    return table(["set", "correction", *HEADINGS], rows)
+
+
 def tables() -> dict[str, str]:
     return {
         "priors": priors(),
@@ -323,4 +380,6 @@ def tables() -> dict[str, str]:
         "curves": curves(),
         "moves": moves(),
         "heads": heads(),
+        "tv-threshold": tv_threshold(),
+        "slope-threshold": slope_threshold(),
     }

@@ -5,6 +5,7 @@ import pathlib
 
 import cells
 import figures
+import image_tables
 import images
 import numpy as np
 import page
@@ -22,6 +23,10 @@ def test_every_cell_has_results():
 
 def test_the_page_says_what_the_results_say():
     assert page.PAGE.read_text() == page.page()
+
+
+def test_the_readme_shows_the_summary():
+    assert image_tables.summary() in (SOURCE / "README.md").read_text()
 
 
 def test_the_figure_shows_what_the_results_say(tmp_path):

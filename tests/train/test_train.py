@@ -18,8 +18,9 @@ FILES = {
     "model.onnx",
     "model.safetensors",
     "run.json",
-    *(f"{part}_{what}.npy" for part in ("train", "test") for what in ("scores", "labels")),
-}
+    *(f"{part}_{what}.npy" for part in ("train", "train_augmented", "test")
+      for what in ("scores", "labels")),
+}  # fmt: skip
 
 
 def stand_still(place, *options, augment="none", out="run"):
@@ -212,6 +213,11 @@ def test_without_held_out_rows_and_features_there_are_no_files_of_them(place):
     assert run.log[0]["holdout"] == ""
 
 
+def test_without_augmentation_there_are_no_augmented_rows(place):
+    run = place.train("--epochs", 1, "--augment", "none")
+    assert run.files == {name for name in FILES if "augmented" not in name}
+
+
 class TestLosses:
     """The loss that is logged of a network that stands still, and the offset that is recorded."""
 
@@ -383,8 +389,9 @@ class TestWords:
         r"mlp of 363011 numbers, loss ce, on cpu",
         r"epoch 1/2  loss \d\.\d{4}  train [\d.]+  medium [\d.]+  few [\d.]+  .* left",
         r"epoch 2/2  loss .* left",
-        r"train   accuracy .*",
-        r"test    accuracy .*",
+        r"train           accuracy .*",
+        r"train_augmented accuracy .*",
+        r"test            accuracy .*",
         r"run written to 'run'; next: p2p estimate run",
     )
 

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "images/pixel_set.hpp"
 #include "support/expect_error.hpp"
 
 namespace p2p::images {
