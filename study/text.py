@@ -15,7 +15,7 @@ import images
 import numpy as np
 import numpy.typing as npt
 import scores
-from corrections import measure_model
+from corrections import measure_corrections
 from judge import judge
 
 from bench import Bench, MissingError
@@ -152,6 +152,6 @@ def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str,
         model.save(images.KEPT_SCORES / f"{name}.npz", ["train", "holdout", "test"])
     return {
         "snapshot": snapshot,
-        **measure_model(bench, model),
+        **measure_corrections(bench, model),
         "natural": natural(bench, model),
     }
