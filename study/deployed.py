@@ -7,6 +7,7 @@ are.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import hashlib
 import os
@@ -68,14 +69,21 @@ def files(roots: Iterable[str]) -> Iterator[tuple[pathlib.Path, str]]:
                     yield path, kind
 
 
+def digest_of(path: pathlib.Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as opened:
+        while piece := opened.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
 def distinct(found: Iterable[tuple[pathlib.Path, str]]) -> list[tuple[str, pathlib.Path, str]]:
     """Digest, path and type of one file for each content, in the order of the digests."""
     contents: dict[str, tuple[pathlib.Path, str]] = {}
     for path, kind in sorted(found):
         with contextlib.suppress(OSError):
             if path.stat().st_size >= LEAST_BYTES:
-                with path.open("rb") as opened:
-                    digest = hashlib.file_digest(opened, "sha256").hexdigest()
+                digest = digest_of(path)
                 contents.setdefault(digest, (path, kind))
     return [(digest, *contents[digest]) for digest in sorted(contents)]
 
@@ -140,10 +148,8 @@ def collect(options: Mapping[str, Any]) -> dict[str, Array]:
         arrays[f"{name}_scores"] = scores.astype(np.float16)
         arrays[f"{name}_labels"] = np.array([labels.index(kind) for kind in kinds], np.int16)
         arrays["classes"] = np.array(labels)
-    kinds, sizes = np.unique([kind for _, _, kind in rows], return_counts=True)
-    arrays["machine"] = np.zeros(len(arrays["classes"]), np.int64)
-    for kind, size in zip(kinds, sizes, strict=True):
-        arrays["machine"][list(arrays["classes"]).index(kind)] = size
+    sizes = collections.Counter(kind for _, _, kind in rows)
+    arrays["machine"] = np.array([sizes[str(kind)] for kind in arrays["classes"]], np.int64)
     return arrays
 
 
@@ -223,7 +229,7 @@ SAMPLES = ("natural_holdout", "natural_test", "capped_holdout", "capped_test")
 PLACES = ("natural_test", "capped_test")
 
 
-def ways(f: Files, machine: Array) -> dict[str, list[object]]:
+def ways(f: Files, machine: NDArray[np.int64]) -> dict[str, list[object]]:
     """Options of p2p correct of every correction that can be made without training counts."""
     absent: list[object] = list(np.flatnonzero(machine == 0))
     present_alike = f.folder / "target.txt"
@@ -283,7 +289,7 @@ def recalls(scores: Array, labels: Array, classes: Array) -> dict[str, list[floa
 def measure(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """All numbers of the model on the files, as JSON."""
     arrays = kept_scores(options)
-    classes, machine = arrays["classes"], arrays["machine"]
+    classes, machine = arrays["classes"], arrays["machine"].astype(np.int64)
     with tempfile.TemporaryDirectory(dir=bench.work) as folder:
         f = Files(bench, arrays, pathlib.Path(folder))
         options_of = ways(f, machine)
@@ -291,7 +297,9 @@ def measure(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]:
         return {
             "types": len(classes),
             "files": int(machine.sum()),
-            "machine": {str(classes[c]): int(machine[c]) for c in np.argsort(-machine) if machine[c]},
+            "machine": {
+                str(classes[c]): int(machine[c]) for c in np.argsort(-machine) if machine[c]
+            },
             "rows": {name: len(f.labels[name]) for name in SAMPLES},
             "capped_types": len(np.unique(f.labels["capped_test"])),
             "recalls": recalls(arrays["capped_test_scores"], f.labels["capped_test"], classes),

@@ -49,7 +49,7 @@ class World:
         return rows
 
     def log_likelihood(self, rows: Floats) -> Floats:
-        """log p(x | c) up to a constant of the row; its largest entry is the balanced Bayes rule."""
+        """log p(x | c) up to a constant of the row: the largest is the balanced Bayes rule's."""
         result: Floats = rows @ self.means.T - (self.means**2).sum(axis=1) / 2
         return result
 
@@ -80,6 +80,6 @@ def rectified(scores: Floats, labels: Ints, margin: float) -> Floats:
     rows = np.arange(len(labels))
     others = scores.copy()
     others[rows, labels] = -np.inf
-    result = scores.copy()
+    result: Floats = scores.copy()
     result[rows, labels] = np.maximum(scores[rows, labels], others.max(axis=1) + margin)
     return result

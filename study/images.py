@@ -52,9 +52,7 @@ def places(bench: Bench, data: str) -> dict[str, pathlib.Path]:
     return {shift: shifted_folder(bench, data, shift) for shift in SHIFTS}
 
 
-def train(
-    bench: Bench, name: str, data: pathlib.Path, options: Mapping[str, Any]
-) -> pathlib.Path:
+def train(bench: Bench, name: str, data: pathlib.Path, options: Mapping[str, Any]) -> pathlib.Path:
     """The folder of the finished run on the images of a folder."""
     run = bench.work / "runs" / name
     words: list[object] = ["--data", data, "-o", run]

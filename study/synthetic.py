@@ -76,9 +76,7 @@ class Command:
                        *options, "-o", out, "--quiet")  # fmt: skip
         return out
 
-    def correct(
-        self, test: Floats, prior: pathlib.Path, *options: object
-    ) -> tuple[Floats, Floats]:
+    def correct(self, test: Floats, prior: pathlib.Path, *options: object) -> tuple[Floats, Floats]:
         """Corrected scores and the offset."""
         out = self.folder / "corrected.npy"
         said = self.bench.ask("correct", self.write("test", test.astype(np.float32)), "--prior",
@@ -166,19 +164,28 @@ def sample(options: Mapping[str, Any], rng: np.random.Generator) -> Sample:
     train_labels = gaussian.all_labels(counts)
     held_labels = rng.choice(len(counts), len(train_labels) // 10, p=world.prior)
     test_labels = np.arange(options["test"]) % len(counts)
-    return Sample(world, world.draw(train_labels, rng), train_labels,
-                  world.draw(held_labels, rng), world.draw(test_labels, rng), test_labels)  # fmt: skip
+    train, held_out, test = (
+        world.draw(labels, rng) for labels in (train_labels, held_labels, test_labels)
+    )
+    return Sample(world, train, train_labels, held_out, test, test_labels)
 
 
 def exact_models(s: Sample) -> dict[str, Scored]:
     """The posterior of the training distribution as cross-entropy and LA loss would learn it."""
     prior = s.world.prior
-    log_p = [s.world.log_posterior(rows, prior) for rows in (s.train, s.held_out, s.test)]
-    offset = np.log(prior)
-    counts = s.world.counts
+    return both_losses(
+        [s.world.log_posterior(rows, prior) for rows in (s.train, s.held_out, s.test)],
+        s.world.counts,
+    )
+
+
+def both_losses(log_p: list[Floats], counts: Ints) -> dict[str, Scored]:
+    """Scores of training, held-out and test rows, and the same with log pi as training offset."""
+    offset = np.log(counts / counts.sum())
+    train, held_out, test = (gaussian.normalised(scores - offset) for scores in log_p)
     return {
-        "ce": Scored(*log_p, counts, np.zeros(len(counts))),
-        "la": Scored(*(gaussian.normalised(z - offset) for z in log_p), counts, offset),
+        "ce": Scored(log_p[0], log_p[1], log_p[2], counts, np.zeros(len(counts))),
+        "la": Scored(train, held_out, test, counts, offset),
     }
 
 
@@ -243,7 +250,9 @@ def measure_memorised(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, 
                 if margin != "unseen":
                     train = gaussian.rectified(train, s.train_labels, float(margin))
                 scored = Scored(train, ce.held_out + tilt, ce.test + tilt, ce.counts, ce.offset)
-                names = ("p2p", "match") if margin != "unseen" else ("p2p", "p2p (held-out)", "match")
+                names = (
+                    ("p2p", "match") if margin != "unseen" else ("p2p", "p2p (held-out)", "match")
+                )
                 at = every_correction(run, scored, rule, s.test_labels, rng, names)
                 q = np.exp(gaussian.normalised(train)).mean(axis=0)
                 at["q"] = {"tv": float(np.abs(q - s.world.prior).sum() / 2)}
@@ -281,12 +290,7 @@ def trained_models(
     """
     weight, bias = linear_head(run, s.train, s.train_labels, epochs, seed)
     scores = [rows @ weight.T + bias for rows in (s.train, held_out, s.test)]
-    offset = np.log(s.world.prior)
-    counts = s.world.counts
-    return {
-        "ce": Scored(scores[0], scores[1], scores[2], counts, np.zeros(len(counts))),
-        "la": Scored(*(z - offset for z in scores), counts, offset),
-    }
+    return both_losses(scores, s.world.counts)
 
 
 def measure_trained(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]:

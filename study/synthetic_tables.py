@@ -127,8 +127,9 @@ def memorised() -> str:
                 error = runs[0][correction].get("offset_error")
                 if error is not None:
                     error = mean_of(values(runs, correction, "offset_error"))
-                rows.append([str(classes), margin, number(mean_of(values(runs, "q", "tv")), 3), words,
-                             number(error, 3), over_seeds(runs, correction, "accuracy").text(100),
+                gap = mean_of(values(runs, "q", "tv"))
+                rows.append([str(classes), margin, number(gap, 3), words, number(error, 3),
+                             over_seeds(runs, correction, "accuracy").text(100),
                              over_seeds(runs, correction, "nll").text(1, 3)])  # fmt: skip
     return table(["classes", "margin of training rows", "TV(q, pi) on them", "correction",
                   "error of the offset", "accuracy against the balanced Bayes rule", "NLL"],

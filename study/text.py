@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import images
@@ -35,14 +36,15 @@ class Package(NamedTuple):
 
 def digest(text: str) -> int:
     """64 bits that are the same on every machine."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def packages(dump: str) -> list[Package]:
     """Of the paragraphs of `apt-cache dumpavail` the first of each package."""
     found: dict[str, Package] = {}
     for paragraph in dump.split("\n\n"):
-        fields = dict(m.groups() for line in paragraph.splitlines() if (m := _FIELD.match(line)))
+        matches = map(_FIELD.match, paragraph.splitlines())
+        fields = {match[1]: match[2] for match in matches if match}
         if {"Package", "Section", "Description"} <= fields.keys():
             name = fields["Package"]
             source = fields.get("Source", name).split()[0]
@@ -71,13 +73,15 @@ def is_test(package: Package, share: float) -> bool:
 def hashed(description: str, buckets: int) -> npt.NDArray[np.uint8]:
     """255 in the bucket of each word and of each pair of words that follow each other."""
     words = _WORD.findall(description.lower())
-    pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False)]
+    pairs = [f"{a} {b}" for a, b in pairwise(words)]
     pixels = np.zeros(buckets, np.uint8)
     pixels[[digest(word) % buckets for word in words + pairs]] = 255
     return pixels
 
 
-def write_idx(folder: pathlib.Path, part: str, pixels: npt.NDArray[np.uint8], labels: list[int]) -> None:
+def write_idx(
+    folder: pathlib.Path, part: str, pixels: npt.NDArray[np.uint8], labels: list[int]
+) -> None:
     """Square images and their labels as MNIST has them."""
     side = int(pixels.shape[1] ** 0.5)
     start = struct.pack(">4I", 0x803, len(pixels), side, side)
@@ -89,7 +93,9 @@ def write_idx(folder: pathlib.Path, part: str, pixels: npt.NDArray[np.uint8], la
 def available() -> tuple[str, str]:
     """Descriptions of all packages that this machine knows, and the newest date of their lists."""
     try:
-        dump = subprocess.run(["apt-cache", "dumpavail"], capture_output=True, text=True, check=True)
+        dump = subprocess.run(
+            ["apt-cache", "dumpavail"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         raise MissingError("there is no apt-cache, so no descriptions of Debian packages") from None
     dates = []

@@ -62,8 +62,9 @@ def methods() -> str:
             line += [percent(mean_of([f[key] for f in found])) for key in KEYS]
             line += [number(mean_of([f[key] for f in found])) for key in ("nll", "ece")]
             rows.append(line)
-    return table(["loss", "epochs", "correction to uniform", "accuracy, natural", "balanced accuracy",
-                  "many", "medium", "NLL, natural", "ECE, natural"], rows)  # fmt: skip
+    return table(["loss", "epochs", "correction to uniform", "accuracy, natural",
+                  "balanced accuracy", "many", "medium", "NLL, natural", "ECE, natural"],
+                 rows)  # fmt: skip
 
 
 PAIRS = (
@@ -106,7 +107,9 @@ def natural() -> str:
     for loss, epochs, group in settings():
         for name, words in NATURAL.items():
             found = [r["natural"][name] for r in group]
-            gaps = [r["natural"][name]["accuracy"] - r["natural"]["none"]["accuracy"] for r in group]
+            gaps = [
+                r["natural"][name]["accuracy"] - r["natural"]["none"]["accuracy"] for r in group
+            ]
             line: list[object] = [loss, epochs, words]
             line += [percent(mean_of([f[key] for f in found])) for key in KEYS[:2]]
             line += [number(mean_of([f["nll"] for f in found])), pooled({"": gaps}).text(100)]

@@ -88,7 +88,9 @@ def test_kept_posteriors_give_the_kept_accuracies():
         for place in deployed.PLACES:
             z = arrays[f"{place}_scores"].astype(np.float64)
             labels = arrays[f"{place}_labels"]
-            assert abs((z.argmax(axis=1) == labels).mean() - places[place]["none"]["accuracy"]) < 1e-6
+            assert (
+                abs((z.argmax(axis=1) == labels).mean() - places[place]["none"]["accuracy"]) < 1e-6
+            )
             p = np.exp(arrays["natural_holdout_scores"].astype(np.float64))
             q = (p / p.sum(axis=1, keepdims=True)).mean(axis=0)
             found = places[place]["p2p (natural)"]["accuracy"]

@@ -54,7 +54,7 @@ def test_rectified_rows_lead_by_the_margin_and_others_stay():
 def test_a_large_margin_makes_the_mean_posterior_the_class_frequencies(world):
     labels = gaussian.all_labels(world.counts)
     rows = world.draw(labels, np.random.default_rng(4))
-    tilted = world.log_posterior(rows, world.prior) + [0.5, -0.5, 1.0, 0.0]
+    tilted = world.log_posterior(rows, world.prior) + np.array([0.5, -0.5, 1.0, 0.0])
     q = np.exp(gaussian.normalised(gaussian.rectified(tilted, labels, 30.0))).mean(axis=0)
     assert np.allclose(q, world.prior, atol=1e-12)
 

@@ -1,6 +1,7 @@
 """Descriptions of packages: which are used, and how their words become pixels."""
 
 import hashlib
+
 import numpy as np
 import page
 import text
@@ -73,8 +74,8 @@ def test_idx_files_are_those_of_mnist(tmp_path):
     pixels = np.arange(8, dtype=np.uint8).reshape(2, 4)
     text.write_idx(tmp_path, "train", pixels, [7, 3])
     images = (tmp_path / "train-images-idx3-ubyte").read_bytes()
-    assert images.hex() == "00000803" "00000002" "00000002" "00000002" "0001020304050607"
-    assert (tmp_path / "train-labels-idx1-ubyte").read_bytes().hex() == "00000801" "00000002" "0703"
+    assert images.hex() == "000008030000000200000002000000020001020304050607"
+    assert (tmp_path / "train-labels-idx1-ubyte").read_bytes().hex() == "00000801000000020703"
 
 
 def test_the_section_shows_every_table():
