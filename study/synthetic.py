@@ -203,7 +203,8 @@ def measure_exact(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]
             rule = s.world.log_likelihood(s.test)
             found["bayes"].append(float((rule.argmax(axis=1) == s.test_labels).mean()))
             for loss, scored in exact_models(s).items():
-                found[loss].append(every_correction(run, scored, rule, s.test_labels, rng))
+                names = ("p2p", "p2p (held-out)", "p2p (wrong b)")
+                found[loss].append(every_correction(run, scored, rule, s.test_labels, rng, names))
     return found
 
 
