@@ -117,7 +117,7 @@ SPREADS = {
     2: {"overlapping": 0.25, "separable": 0.8},
     10: {"overlapping": 0.5, "separable": 1.5},
     100: {"overlapping": 0.7, "separable": 1.6},
-    1000: {"overlapping": 1.0},
+    1000: {"overlapping": 1.0, "separable": 2.0},
 }
 #: Rows of the largest class.
 MOST = {2: 5000, 10: 4000, 100: 1000, 1000: 100}
