@@ -27,20 +27,38 @@ ROWS = {"train": "train", "augmented": "train-augmented", "holdout": "holdout"}
 Priors = dict[str, pathlib.Path]
 
 
-def measure_model(bench: Bench, model: Model) -> Mapping[str, Any]:
-    """All numbers of a model, as JSON."""
+def measure_corrections(bench: Bench, model: Model) -> Mapping[str, Any]:
+    """The priors of a model and every correction at every place, as JSON."""
     with judge(bench, model) as j:
-        priors = {rows: j.prior(j.files[rows], "--rows", said)
-                  for rows, said in ROWS.items() if rows in j.files}  # fmt: skip
-        return {
-            "rows": {name: len(part.labels) for name, part in model.parts.items()},
-            "counts": [int(n) for n in model.counts],
-            "train_accuracy": j.evaluate(j.files["train"])["accuracy"],
-            "priors": {rows: describe(j, prior) for rows, prior in priors.items()},
-            "places": {place: at_place(j, place, priors) for place in model.places},
-            "curves": curves(j),
-            "moves": moves(j, priors["train"]),
-        }
+        return at_places(j, all_priors(j))
+
+
+def measure_model(bench: Bench, model: Model) -> Mapping[str, Any]:
+    """The same, what rows of a place are worth, curves and moved priors: all numbers of a model."""
+    with judge(bench, model) as j:
+        priors = all_priors(j)
+        found = at_places(j, priors)
+        for place, at in found["places"].items():
+            at["own"] = own_rows(j, place, priors["train"])
+        return {**found, "curves": curves(j), "moves": moves(j, priors["train"])}
+
+
+def all_priors(j: Judge) -> Priors:
+    return {
+        rows: j.prior(j.files[rows], "--rows", said)
+        for rows, said in ROWS.items()
+        if rows in j.files
+    }
+
+
+def at_places(j: Judge, priors: Priors) -> dict[str, Any]:
+    return {
+        "rows": {name: len(part.labels) for name, part in j.model.parts.items()},
+        "counts": [int(n) for n in j.model.counts],
+        "train_accuracy": j.evaluate(j.files["train"])["accuracy"],
+        "priors": {rows: describe(j, prior) for rows, prior in priors.items()},
+        "places": {place: at_place(j, place, priors) for place in j.model.places},
+    }
 
 
 def describe(j: Judge, prior: pathlib.Path) -> dict[str, Any]:
@@ -72,12 +90,7 @@ def at_place(j: Judge, place: str, priors: Priors) -> dict[str, Any]:
     corrections["auto"], said = j.correct(rows, priors["train"], "--method", "auto", *j.held_out())
     choice = {key: said[key] for key in ("method", "strength")}
     choice["verdict"] = said["selection"]["verdict"]
-    return {
-        "corrections": corrections,
-        "tau": tau,
-        "auto": choice,
-        "own": own_rows(j, place, priors["train"]),
-    }
+    return {"corrections": corrections, "tau": tau, "auto": choice}
 
 
 def tuned(j: Judge, prior: pathlib.Path) -> float:

@@ -52,10 +52,10 @@ def places(bench: Bench, data: str) -> dict[str, pathlib.Path]:
     return {shift: shifted_folder(bench, data, shift) for shift in SHIFTS}
 
 
-def train(bench: Bench, name: str, options: Mapping[str, Any]) -> pathlib.Path:
-    """The folder of the finished run."""
+def train(bench: Bench, name: str, data: pathlib.Path, options: Mapping[str, Any]) -> pathlib.Path:
+    """The folder of the finished run on the images of a folder."""
     run = bench.work / "runs" / name
-    words: list[object] = ["--data", bench.images(options["data"]), "-o", run]
+    words: list[object] = ["--data", data, "-o", run]
     for key, value in options["train"].items():
         words += [f"--{key}"] if value is True else [f"--{key}", value]
     if bench.device == "cuda":
@@ -80,7 +80,7 @@ def score_places(bench: Bench, run: pathlib.Path, data: str) -> dict[str, scores
 
 def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Trains, if that is not done, keeps the scores that are to be kept, and measures."""
-    run = train(bench, name, options)
+    run = train(bench, name, bench.images(options["data"]), options)
     model = scores.of_run(run)
     model.parts |= score_places(bench, run, options["data"])
     if options.get("keep"):

@@ -157,6 +157,7 @@ def main() -> int:
 
 def write_page() -> None:
     """The page and its figures, once every cell has results."""
+    import boundaries
     import figures
     import page
 
@@ -167,6 +168,7 @@ def write_page() -> None:
         )
         return
     figures.write()
+    boundaries.boundaries()
     page.write()
 
 

@@ -11,7 +11,12 @@ from bench import ROOT
 PAGE = ROOT / "docs" / "study.md"
 SECTIONS = ROOT / "study" / "sections"
 #: In the order of the page: a text of study/sections and the module that makes its tables.
-PARTS = (("images", "image_tables"),)
+PARTS = (
+    ("images", "image_tables"),
+    ("text", "text_tables"),
+    ("deployed", "deployed_tables"),
+    ("synthetic", "synthetic_tables"),
+)
 
 _NAME = re.compile(r"\{\{([a-z0-9-]+)\}\}")
 
