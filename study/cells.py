@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import deployed
@@ -13,6 +14,13 @@ from cell import Cell
 
 EPOCHS = {"cifar10": 24, "tiny": 60}
 SEEDS = (0, 1, 2)
+
+#: Set, loss, share of mixup and seed of the networks of docs/study.md.
+NETWORKS = (
+    ("cifar10", "ce", 0, 0),
+    ("cifar10", "la", 0, 0),
+    ("tiny", "ce", 0, 0),
+)
 
 #: One run each, on both sets: options of p2p train beside those of every cell.
 SINGLES: dict[str, dict[str, Any]] = {
@@ -53,25 +61,27 @@ def _measure_images(name: str, bench: Any, options: Any) -> Any:
     return images.measure(bench, name, options)
 
 
+def network_cell(data: str, loss: str, mixup: float, seed: int) -> Cell:
+    keep = data == "cifar10" or seed == 0
+    changes = {"loss": loss, "mixup": mixup, "seed": seed}
+    return image_cell(f"{data}-{loss}-{mixup}-s{seed}", data, changes, keep)
+
+
 def main_cells() -> list[Cell]:
-    """Both sets, losses and shares of mixup, three seeds: seed 0 of all first."""
-    cells = []
-    for seed in SEEDS:
-        for data in EPOCHS:
-            for loss in ("ce", "la"):
-                for mixup in (0, 0.2):
-                    name = f"{data}-{loss}-{mixup}-s{seed}"
-                    keep = data == "cifar10" or seed == 0
-                    changes = {"loss": loss, "mixup": mixup, "seed": seed}
-                    cells.append(image_cell(name, data, changes, keep))
-    return cells
+    """The networks that docs/study.md is about."""
+    return [network_cell(*network) for network in NETWORKS]
 
 
-def single_cells() -> list[Cell]:
+def further_cells() -> list[Cell]:
+    """Networks that are not measured yet: other shares of mixup and seeds, single changes."""
+    networks = itertools.product(EPOCHS, ("ce", "la"), (0, 0.2), SEEDS)
     return [
-        image_cell(f"{data}-{name}", data, changes)
-        for name, changes in SINGLES.items()
-        for data in EPOCHS
+        *(network_cell(*network) for network in networks if network not in NETWORKS),
+        *(
+            image_cell(f"{data}-{name}", data, changes)
+            for name, changes in SINGLES.items()
+            for data in EPOCHS
+        ),
     ]
 
 
@@ -166,4 +176,4 @@ def synthetic_cells() -> list[Cell]:
 
 
 def all_cells() -> list[Cell]:
-    return main_cells() + single_cells() + text_cells() + [deployed_cell()] + synthetic_cells()
+    return [*main_cells(), *text_cells(), deployed_cell(), *synthetic_cells()]

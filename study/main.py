@@ -67,8 +67,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(patterns: list[str] | None) -> list[Cell]:
+def chosen(options: argparse.Namespace) -> list[Cell]:
     every = cells.all_cells()
+    if not (options.check or options.quick):
+        every += cells.further_cells()
+    patterns: list[str] | None = options.only
     if patterns is None:
         return every
     found = [c for c in every if any(fnmatch.fnmatch(c.name, pattern) for pattern in patterns)]
@@ -128,7 +131,7 @@ def main() -> int:
     bench = Bench(command, options.work.resolve(), options.data.resolve(), options.device)
     bench.work.mkdir(parents=True, exist_ok=True)
     version = bench.version()
-    these = chosen(options.only)
+    these = chosen(options)
     if options.list:
         for cell in these:
             print(f"{cell.name:28} {'measured' if cell.is_done(version) else 'missing'}")
