@@ -127,8 +127,7 @@ void add_inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "inspect",
-      "compare a prior with the class frequencies; measure the bias left in labelled scores; tell "
-      "whether the inputs have moved");
+      "compare a prior with class frequencies; bias left in labelled scores; moved inputs");
   verb->add_option("PRIOR", options->prior,
                    "prior file; or the folder of a p2p train run, with its test scores and labels")
       ->required()

@@ -20,7 +20,7 @@ enum class InputsVerdict : std::uint8_t {
 };
 
 /// Classes with fewer labelled held-out rows are judged together with others of few rows.
-inline constexpr std::int64_t kLeastHeldOutRows = 5;
+inline constexpr std::int64_t kLeastHeldOutRows = 10;
 /// A class with more rows is never one of those others.
 inline constexpr std::int64_t kMostJoinedRows = 20;
 /// Share of the rows that may be of classes with fewer than kLeastHeldOutRows.

@@ -32,6 +32,9 @@ using study::kStatistics;
 // kShareDeviation t + kSpread / strata.
 constexpr double kShareDeviation = 0.5;
 constexpr double kSpread = 0.2;
+// Held-out rows of a stratum are too few to know their variance: as if so many more of them varied
+// as the unlabelled rows do.
+constexpr double kAddedRows = 2;
 constexpr double kLeastVariance = 1e-12;  // keeps a class that has no posterior at all solvable
 constexpr std::size_t kListedClasses = 10;
 
@@ -140,7 +143,9 @@ ShiftedStatistic compare_statistic(std::size_t k, const ShiftModel& model,
     const auto at = static_cast<Eigen::Index>(s);
     const auto m = static_cast<double>(held_out.rows[s]);
     expected += model.shares[at] * mean[s];
-    const double part = model.shares[at] * model.shares[at] * held_out.variance[k][s] / m;
+    const double own_variance =
+        held_out.variance[k][s] + kAddedRows * unlabelled.variance[k][0] / (m - 1);
+    const double part = model.shares[at] * model.shares[at] * own_variance / m;
     variance += part + model.variances[at] * (mean[s] - weighted) * (mean[s] - weighted);
     squares += part * part / (m - 1);
   }

@@ -11,14 +11,14 @@ def statistics(p):
 
 
 def strata(rows):
-    """Lists of classes: those of fewer than 5 rows join, fewest first, until they have 5."""
+    """Lists of classes: those of fewer than 10 rows join, fewest first, until they have 10."""
     order = np.argsort(rows, kind="stable")
-    few = [c for c in order if rows[c] < 5]
-    many = [c for c in order if rows[c] >= 5]
+    few = [c for c in order if rows[c] < 10]
+    many = [c for c in order if rows[c] >= 10]
     joined, rest = [], []
     for c in few:
         rest.append(c)
-        if rows[rest].sum() >= 5:
+        if rows[rest].sum() >= 10:
             joined.append(rest)
             rest = []
     if rest and joined:
@@ -77,10 +77,14 @@ def compare(held_out, labels, unlabelled, shift, offset=0.0, temperature=1.0):
     difference = g_u.mean(axis=0) - means @ t
     result = []
     for k in range(2):
-        parts = t**2 / rows * [g[of_row == i, k].var(ddof=1) for i in range(len(groups))]
-        own = g_u[:, k].var(ddof=1) / n
+        spread = g_u[:, k].var(ddof=1)
+        within = [g[of_row == i, k].var(ddof=1) for i in range(len(groups))]
+        parts = t**2 / rows * (within + 2 * spread / (rows - 1))
+        own = spread / n
         variance = own + parts.sum() + means[k] @ big_l @ means[k]
         freedom = variance**2 / (own**2 / (n - 1) + (parts**2 / (rows - 1)).sum())
         half = student_quantile(0.9875, freedom) * np.sqrt(variance)
-        result.append((psi_u[:, k].mean(), difference[k], difference[k] - half, difference[k] + half))
+        result.append(
+            (psi_u[:, k].mean(), difference[k], difference[k] - half, difference[k] + half)
+        )
     return result
