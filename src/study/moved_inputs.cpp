@@ -319,7 +319,7 @@ MovedInputs judge_inputs(const ClassPrior& prior, const Evidence& evidence) {
         "The mean posterior of these rows differs from the stored prior by {:.4f} in total "
         "variation (95 % interval without sampling noise {:.4f} to {:.4f}). Without labelled "
         "held-out rows (--holdout, --holdout-labels) nobody can tell a label shift from moved "
-        "inputs. If the classes are as frequent as before, or their frequencies are known, {}.",
+        "inputs; if these may have moved, {}.",
         result.tv, result.tv_ci95.low, result.tv_ci95.high, kWhatToDo);
   }
   return result;
