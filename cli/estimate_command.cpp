@@ -8,6 +8,8 @@
 #include "command.hpp"
 #include "p2p/error.hpp"
 #include "p2p/estimate.hpp"
+#include "p2p/leave_one_out.hpp"
+#include "p2p/linear_head.hpp"
 #include "p2p/open.hpp"
 #include "progress.hpp"
 #include "run_folder.hpp"
@@ -26,6 +28,7 @@ struct Options {
   std::string rows = "train";
   double temperature = 1;
   double smoothing = 0;
+  bool pool = false;
   std::optional<double> floor;
   std::string part;
   bool iterate = false;
@@ -59,18 +62,45 @@ void demand_rows(const ScoreSet& scores, const EstimateOptions& options) {
       plan_blocks(scores).size()));
 }
 
+// What leaving rows out of the head needs, and what it cannot do.
+void demand_left_out(const Options& options, const EstimateOptions& estimate) {
+  if (options.scores.head.empty() || options.labels.empty() || options.counts.empty()) {
+    throw_usage(
+        "--rows loo leaves each training row out of the linear head: give its features in place of "
+        "scores, --head, --labels and --counts");
+  }
+  if (estimate.parts > 1 || options.scores.ignore_index) {
+    throw_usage(
+        "--rows loo takes all rows that the head was fitted to, and no others; leave out --part "
+        "and --ignore-index");
+  }
+}
+
+// The same rows, each scored by the head without it.
+ScoreSet left_out(const Options& options, const EstimateOptions& estimate,
+                  const OpenedScores& scores, LabelSource& labels) {
+  ScoreSet features =
+      open_scores(options.scores.scores, {.class_axis = options.scores.class_axis,
+                                          .skip_columns = options.scores.skip_columns,
+                                          .features = true});
+  return leave_one_out_scores(
+      features, labels, read_head(options.scores.head),
+      training_offset(estimate.training, estimate.counts, scores.set.classes()),
+      options.output.threads);
+}
+
 std::string rounds_of(const ClassPrior& prior) {
   if (!prior.match) return "";
   return fmt::format(", matched in {} rounds,", prior.match->changes.size());
 }
 
 void run(Options options, const CLI::App& verb) {
-  const std::optional<RunFolder> folder =
-      take_run(options.scores,
-               {.rows = options.rows,
-                .counts = &options.counts,
-                .output = &options.prior,
-                .output_name = options.rows == "holdout" ? "prior-holdout.json" : "prior.json"});
+  const std::optional<RunFolder> folder = take_run(
+      options.scores,
+      {.rows = options.rows,
+       .counts = &options.counts,
+       .output = &options.prior,
+       .output_name = options.rows == "train" ? "prior.json" : "prior-" + options.rows + ".json"});
   if (options.output.json && options.prior == "-") {
     throw_usage("--json and -o - both want standard output; write the prior to a file");
   }
@@ -80,6 +110,7 @@ void run(Options options, const CLI::App& verb) {
   if (!options.scores.classes.empty()) inputs.push_back(options.scores.classes);
   EstimateOptions estimate;
   parse_part(options.part, estimate);
+  if (options.rows == "loo") demand_left_out(options, estimate);
   std::string training_values;
   if (options.trained_with) {
     estimate.training = parse_training(*options.trained_with, training_values);
@@ -106,6 +137,7 @@ void run(Options options, const CLI::App& verb) {
   estimate.rows = options.rows;
   estimate.temperature = options.temperature;
   estimate.smoothing = options.smoothing;
+  estimate.pool = options.pool;
   estimate.floor = options.floor;
   estimate.ignore_index = options.scores.ignore_index;
   estimate.excluded = scores.excluded;
@@ -116,6 +148,10 @@ void run(Options options, const CLI::App& verb) {
   std::unique_ptr<LabelSource> labels;
   if (!options.labels.empty()) labels = open_labels_of(scores, options.labels, options.scores);
 
+  if (options.rows == "loo") {
+    scores.set = left_out(options, estimate, scores, *labels);
+    labels.reset();  // the rows are the training rows: weights would be 1
+  }
   if (!labels) warn_idle(verb, {"--ignore-index"}, "it is a value of --labels, and there are none");
   Estimate result;
   {
@@ -149,8 +185,8 @@ void add_estimate(CLI::App& app) {
       "estimate", "measure the effective prior: q = mean softmax(z / T + b) over training rows");
   add_score_options(*verb, options->scores, true);
   verb->add_option("-o,--output", options->prior,
-                   "prior file to write, or -; of a run: its prior.json, of its held-out rows "
-                   "prior-holdout.json")
+                   "prior file to write, or -; of a run: its prior.json, of other --rows WHICH its "
+                   "prior-WHICH.json")
       ->required()
       ->type_name("PRIOR");
   verb->add_option("--counts", options->counts,
@@ -163,9 +199,11 @@ void add_estimate(CLI::App& app) {
                    "ce, la[:TAU], balanced-softmax, weights:FILE or offset:FILE")
       ->type_name("LOSS")
       ->default_str("ce");
-  verb->add_option("--rows", options->rows,
-                   "where the rows come from: train, train-augmented or holdout")
-      ->check(CLI::IsMember({"train", "train-augmented", "holdout"}))
+  verb->add_option(
+          "--rows", options->rows,
+          "where the rows come from: train, train-augmented or holdout; loo: training rows of "
+          "frozen features, each scored by the --head without it")
+      ->check(CLI::IsMember({"train", "train-augmented", "holdout", "loo"}))
       ->type_name("WHICH")
       ->capture_default_str();
   verb->add_option("--temperature", options->temperature, "scores are used as z / T from here on")
@@ -175,6 +213,9 @@ void add_estimate(CLI::App& app) {
                    "pull q towards the class frequencies as K more rows would")
       ->type_name("K")
       ->capture_default_str();
+  verb->add_flag("--pool", options->pool,
+                 "for few rows: draw log q towards a line in the log class frequencies, each class "
+                 "by its standard error");
   verb->add_option("--floor", options->floor, "least value of q (default 1 / (100 N C))")
       ->type_name("X");
   verb->add_option("--part", options->part,

@@ -41,6 +41,7 @@ std::string demand(const RunFolder& run, const std::string& name) {
   if (exists(path)) return path;
   std::string mend = "; use the folder as p2p train left it";
   if (name == "prior.json") mend = " yet; run p2p estimate " + run.path + " first";
+  if (name.starts_with("train_augmented")) mend = ", as it was trained without --augment";
   if (name.starts_with("holdout")) mend = "; train with --holdout to have held-out rows";
   if (name.starts_with("test")) mend = ", as it was trained without test images; name score files";
   throw_bad_data(fmt::format("the run '{}' has no {}{}", run.path, name, mend));
@@ -154,7 +155,8 @@ std::vector<std::string> RunFolder::files() const {
   std::vector<std::string> paths;
   for (const char* name :
        {kRecord, kCheckpoint, kLog, "classes.txt", "counts.npy", "model.safetensors", "model.onnx",
-        "train_scores.npy", "train_labels.npy", "train_features.npy", "holdout_scores.npy",
+        "train_scores.npy", "train_labels.npy", "train_features.npy", "train_augmented_scores.npy",
+        "train_augmented_labels.npy", "train_augmented_features.npy", "holdout_scores.npy",
         "holdout_labels.npy", "holdout_features.npy", "test_scores.npy", "test_labels.npy",
         "test_features.npy"}) {
     paths.push_back(file(name));
@@ -200,16 +202,20 @@ std::optional<RunFolder> take_run(ScoreOptions& scores, const RunPlaces& places)
                     "files",
                     *found));
   }
-  if (places.rows == "train-augmented") {
-    throw_usage(fmt::format(
-        "the run '{}' holds no scores of augmented rows; use --rows train or holdout", *found));
+  if (places.rows == "loo") {
+    throw_usage(
+        fmt::format("the features of the run '{}' were learned from its training rows, so leaving "
+                    "a row out of the last layer tells nothing of unseen rows; use --rows holdout",
+                    *found));
   }
   const RunFolder run = read_run(*found);
-  scores.scores = {demand(run, places.rows + "_scores.npy")};
+  std::string part = places.rows;
+  std::ranges::replace(part, '-', '_');
+  scores.scores = {demand(run, part + "_scores.npy")};
   if (scores.input == "auto") scores.input = "logits";
   if (scores.classes.empty()) scores.classes = demand(run, "classes.txt");
   if (places.labels != nullptr && places.labels->empty()) {
-    *places.labels = {demand(run, places.rows + "_labels.npy")};
+    *places.labels = {demand(run, part + "_labels.npy")};
   }
   if (places.counts != nullptr && places.counts->empty()) {
     *places.counts = demand(run, "counts.npy");

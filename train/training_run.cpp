@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "images/augment.hpp"
 #include "io/text.hpp"
 #include "learn/device.hpp"
 #include "learn/loss.hpp"
@@ -170,7 +171,10 @@ class Run {
     Json record = describe_run();
     const auto scorer = learn::network_scorer(model_, false);
     const std::vector<std::pair<const char*, std::shared_ptr<const images::ImageSet>>> parts{
-        {"train", data_.train}, {"holdout", data_.holdout}, {"test", data_.test}};
+        {"train", data_.train},
+        {"train_augmented", augmented_rows()},
+        {"holdout", data_.holdout},
+        {"test", data_.test}};
     for (const auto& [name, set] : parts) {
       if (!set) continue;
       line_.show(fmt::format("scores of {} {} rows", set->rows(), name));
@@ -178,7 +182,7 @@ class Run {
           write_part(folder_, name, *scorer, *set, data_.counts, options_.features,
                      {.threads = options_.threads});
       record["results"][name] = accuracies_json(accuracies);
-      line_.finish(fmt::format("{:<8}accuracy {}", name, accuracies_text(accuracies)));
+      line_.finish(fmt::format("{:<16}accuracy {}", name, accuracies_text(accuracies)));
     }
     write_text(folder_.file("run.json"), record.dump(2) + "\n");
     folder_.remove_checkpoint();
@@ -258,6 +262,15 @@ class Run {
     note(fmt::format("{} of {} numbers, loss {}, on {}{}", options_.network,
                      model_.network().trained_numbers(), options_.training.loss, device_.str(),
                      group_->size() > 1 ? fmt::format(", {} processes", group_->size()) : ""));
+  }
+
+  // Training rows as training meets them; null where it meets them as they are.
+  [[nodiscard]] std::shared_ptr<const images::ImageSet> augmented_rows() const {
+    const learn::TrainOptions& training = options_.training;
+    if (training.augmentation == "none") return nullptr;
+    return images::augmented(data_.train,
+                             images::make_augmentation(training.augmentation, data_.train->shape()),
+                             training.seed);
   }
 
   void write_model() const {

@@ -15,7 +15,8 @@ namespace p2p {
 /// Everything about an estimate that was decided before a row was read; merge() demands it equal.
 struct PriorSettings {
   std::vector<std::string> classes;  ///< names, or empty
-  std::string rows = "train";  ///< where the rows come from: train | train-augmented | holdout
+  std::string rows = "train";  ///< where the rows come from: train | train-augmented | holdout |
+                               ///< loo
   ScoreKind input_kind = ScoreKind::kLogits;
   ScoreReading reading = {};  ///< how the stored numbers became scores of that kind
   double temperature = 1.0;
@@ -24,6 +25,7 @@ struct PriorSettings {
   std::vector<double> counts;           ///< training images per class, [C], or empty
   bool weighted = false;                ///< rows were weighted to the training prior
   double smoothing = 0;                 ///< kappa, in rows
+  bool pool = false;                    ///< q was drawn towards a power of the frequencies
   std::optional<double> floor;          ///< lower bound of q; default 1 / (100 N C)
   std::vector<std::int64_t> excluded;   ///< classes whose score is left as it is, ascending
 };

@@ -45,6 +45,7 @@ struct EstimateOptions {
   std::string rows = "train";
   double temperature = 1.0;
   double smoothing = 0;
+  bool pool = false;  ///< draw q towards a power of the class frequencies, each class by its error
   std::optional<double> floor;
   std::int64_t part = 1, parts = 1;
   std::optional<std::int64_t> ignore_index;

@@ -12,6 +12,7 @@
 #include "p2p/inspect.hpp"
 #include "p2p/interrupt.hpp"
 #include "p2p/label_source.hpp"
+#include "p2p/leave_one_out.hpp"
 #include "p2p/linear_head.hpp"
 #include "p2p/matrix_source.hpp"
 #include "p2p/metrics.hpp"

@@ -35,6 +35,9 @@ void validate(const EstimateOptions& options, std::int64_t classes) {
     throw_usage(
         fmt::format("--smoothing must be at least 0 and finite, not {}", options.smoothing));
   }
+  if (options.pool && options.smoothing > 0) {
+    throw_usage("--pool and --smoothing both draw q towards the class frequencies; leave one out");
+  }
   if (options.floor && !(*options.floor > 0 && *options.floor * static_cast<double>(classes) < 1)) {
     throw_usage(fmt::format("--floor must lie between 0 and 1/C = {:.6g}, not {}",
                             1.0 / static_cast<double>(classes), *options.floor));
@@ -71,6 +74,9 @@ void validate_iteration(const EstimateOptions& options, const ScoreSet& scores) 
         "--iterate makes the mean posterior equal the class frequencies, so --smoothing cannot "
         "change it; leave one of them out");
   }
+  if (options.pool) {
+    throw_usage("--iterate does not use the q that --pool changes; leave one of them out");
+  }
   if (!scores.rewindable()) {
     throw_bad_data(fmt::format(
         "'{}' can be read only once, but --iterate reads it again and again; give a file",
@@ -99,6 +105,7 @@ PriorSettings prior_settings(const EstimateOptions& options, std::int64_t classe
   settings.trained_with = describe(options.training);
   settings.counts = options.counts;
   settings.smoothing = options.smoothing;
+  settings.pool = options.pool;
   settings.floor = options.floor;
   settings.excluded = options.excluded;
   std::ranges::sort(settings.excluded);

@@ -8,6 +8,7 @@
 
 #include "p2p/class_prior.hpp"
 #include "p2p/error.hpp"
+#include "prior/pool.hpp"
 
 namespace p2p {
 namespace {
@@ -50,6 +51,35 @@ void demand_length(const std::vector<double>& values, std::int64_t classes, cons
   if (static_cast<std::int64_t>(values.size()) == classes) return;
   throw_bad_data(fmt::format("{} of {} values for {} classes; give one per class", what,
                              values.size(), classes));
+}
+
+// q, the shares of all rows' posteriors, where `set.pool` says so drawn together; the classes that
+// are not corrected keep theirs.
+std::vector<double> shares_of(const ClassPrior& prior, const std::vector<double>& posterior,
+                              double total) {
+  std::vector<double> shares(posterior);
+  for (double& share : shares) share /= total;
+  if (!prior.settings.pool) return shares;
+  if (prior.empirical.empty()) {
+    throw_usage(
+        "--pool draws the prior towards a power of the class frequencies and needs --counts or "
+        "--labels");
+  }
+  std::vector<std::size_t> kept;
+  std::vector<double> q;
+  std::vector<double> error;
+  std::vector<double> frequencies;
+  for (std::size_t c = 0; c < shares.size(); ++c) {
+    if (!prior.is_corrected(static_cast<std::int64_t>(c))) continue;
+    kept.push_back(c);
+    q.push_back(shares[c]);
+    error.push_back(prior.log_q_stderr[c]);
+    frequencies.push_back(prior.empirical[c]);
+  }
+  const std::vector<double> drawn = pooled(q, error, frequencies);
+  const double scale = sum(q) / sum(drawn);
+  for (std::size_t i = 0; i < kept.size(); ++i) shares[kept[i]] = drawn[i] * scale;
+  return shares;
 }
 
 // Complete sets of parts become one entry each; order does not tell how the file came about.
@@ -132,12 +162,14 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
         "--smoothing pulls the prior towards the class frequencies and needs --counts or --labels");
   }
 
+  prior.log_q_stderr = log_stderr(sums, posterior, total);
+  const std::vector<double> shares = shares_of(prior, posterior, total);
   const auto rows = static_cast<double>(prior.n_rows);
   const double floor = set.floor.value_or(kFloorFraction / (rows * static_cast<double>(classes)));
   prior.effective.resize(posterior.size());
   for (std::int64_t c = 0; c < classes; ++c) {
     const auto at = static_cast<std::size_t>(c);
-    double q = posterior[at] / total;
+    double q = shares[at];
     if (set.smoothing > 0) {
       q = (rows * q + set.smoothing * prior.empirical[at]) / (rows + set.smoothing);
     }
@@ -149,7 +181,6 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
   }
   const double floored_total = sum(prior.effective);
   for (double& q : prior.effective) q /= floored_total;
-  prior.log_q_stderr = log_stderr(sums, posterior, total);
 
   // r = q / exp(b) relative to its largest exponent, so that no offset overflows.
   prior.residual.assign(posterior.size(), kNaN);

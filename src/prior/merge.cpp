@@ -75,6 +75,7 @@ void demand_same_settings(const PriorSettings& s, const PriorSettings& t) {
   demand_equal(s.weighted, t.weighted, "whether rows were weighted");
   demand_equal(s.rows, t.rows, "where the rows come from (--rows)");
   demand_equal(s.smoothing, t.smoothing, "smoothing");
+  demand_equal(s.pool, t.pool, "pooling");
   demand_equal(s.floor, t.floor, "the floor");
   demand_equal(s.excluded, t.excluded, "excluded classes");
   demand_equal(s.trained_with, t.trained_with, "the training loss");

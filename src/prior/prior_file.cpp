@@ -329,6 +329,7 @@ std::string write_prior(const ClassPrior& prior) {
   add("trained_with", quoted(s.trained_with));
   add("weighted", s.weighted ? "true" : "false");
   add("smoothing", number(s.smoothing));
+  if (s.pool) add("pool", "true");
   add("floor", s.floor ? number(*s.floor) : "null");
   add("excluded", array(s.excluded));
   add("effective", array(prior.effective));
@@ -381,6 +382,7 @@ ClassPrior parse_prior(const std::string& text, const std::string& name) {
   s.weighted = reader.boolean("weighted");
   s.smoothing = reader.real("smoothing");
   if (!(s.smoothing >= 0)) reader.fail("smoothing", "a number of at least 0");
+  if (json.contains("pool")) s.pool = reader.boolean("pool");
   if (!reader.at("floor").is_null()) {
     s.floor = reader.real("floor");
     if (!(*s.floor > 0 && *s.floor * static_cast<double>(classes) < 1)) {

@@ -49,17 +49,21 @@ Selection select_unlabelled(const ClassPrior& prior, const SelectOptions& option
     result.sentence = std::move(sentence);
     return left_alone(result, prior, options, evidence);
   };
-  if (!prior.empirical.empty()) {
-    const double slope = carried_slope(prior);
-    if (slope < kCarriedSlope) {
-      return leave(fmt::format(
-          "leave it alone: log q rises with the log class frequencies by {:.2f} only (1 is "
-          "expected, below {:g} is suspicious), as when a balanced loss was used or the scores "
-          "were "
-          "corrected before, and correcting would divide twice; say how it was trained "
-          "(--trained-with), or give labelled held-out rows (--holdout, --holdout-labels)",
-          slope, kCarriedSlope));
-    }
+  if (prior.empirical.empty()) {
+    return leave(
+        "leave it alone: without training counts nothing tells whether the rows that the prior was "
+        "measured on follow the training distribution, and those that do not give a prior that the "
+        "model does not hold; estimate it with --counts, or give labelled held-out rows "
+        "(--holdout, --holdout-labels)");
+  }
+  const double slope = carried_slope(prior);
+  if (slope < kCarriedSlope) {
+    return leave(fmt::format(
+        "leave it alone: log q rises with the log class frequencies by {:.2f} only (1 is "
+        "expected, below {:g} is suspicious), as when a balanced loss was used or the scores were "
+        "corrected before, and correcting would divide twice; say how it was trained "
+        "(--trained-with), or give labelled held-out rows (--holdout, --holdout-labels)",
+        slope, kCarriedSlope));
   }
   if (!p2p.held_out && is_memorised(prior)) {
     return leave(fmt::format(

@@ -571,10 +571,21 @@ def test_a_run_without_held_out_rows_says_so(run):
     )
 
 
-def test_a_run_holds_no_augmented_rows(run):
-    run.refuse(
-        "estimate", "run", "--rows", "train-augmented", words=["augmented", "--rows train"], code=2
-    )
+def test_augmented_rows_have_a_prior_of_their_own(estimated):
+    before = estimated.prior()
+    for what in ("scores", "labels"):
+        (estimated.path / f"holdout_{what}.npy").rename(
+            estimated.path / f"train_augmented_{what}.npy"
+        )
+    estimated.p2p("estimate", "run", "--rows", "train-augmented")
+    expected = estimated.explicit("--rows", "train-augmented", rows="train_augmented")
+    assert estimated.prior("run/prior-train-augmented.json") == expected
+    assert estimated.prior() == before
+
+
+def test_a_run_without_augmentation_has_no_augmented_rows(run):
+    run.refuse("estimate", "run", "--rows", "train-augmented",
+               words=["no train_augmented_scores.npy", "without --augment"])  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", ["correct", "inspect", "sweep", "compare"])
@@ -611,3 +622,7 @@ def test_no_file_of_the_run_is_overwritten(estimated, name):
 
 def test_correct_keeps_the_prior_of_the_run(estimated):
     estimated.refuse("correct", "run", "-o", "run/prior.json", words=["prior.json"])
+
+
+def test_rows_cannot_be_left_out_of_the_features_of_a_run(run):
+    run.refuse("estimate", "run", "--rows", "loo", code=2, words=["learned", "--rows holdout"])

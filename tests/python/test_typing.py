@@ -74,7 +74,7 @@ def test_the_stub_is_that_of_the_compiled_module(tmp_path):
 def test_ruff_has_nothing_to_say(command):
     result = subprocess.run(
         [sys.executable, "-m", "ruff", *command, "--no-cache", "python", "tests/python",
-         "tests/python_torch", "examples"],
+         "tests/python_torch", "examples", "study", "tests/study"],
         cwd=SOURCE, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout

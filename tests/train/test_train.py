@@ -18,8 +18,9 @@ FILES = {
     "model.onnx",
     "model.safetensors",
     "run.json",
-    *(f"{part}_{what}.npy" for part in ("train", "test") for what in ("scores", "labels")),
-}
+    *(f"{part}_{what}.npy" for part in ("train", "train_augmented", "test")
+      for what in ("scores", "labels")),
+}  # fmt: skip
 
 
 def stand_still(place, *options, augment="none", out="run"):
@@ -53,8 +54,9 @@ class TestRun:
                             "--epochs", 2, "--lr", 0.003, "--no-bias-decay")  # fmt: skip
 
     def test_the_folder_holds_all_files_and_no_others(self, run):
-        features = {f"{part}_features.npy" for part in ("train", "holdout", "test")}
-        assert run.files == FILES | features | {"holdout_scores.npy", "holdout_labels.npy"}
+        parts = ("train", "train_augmented", "holdout", "test")
+        of_parts = {f"{p}_{what}.npy" for p in parts for what in ("scores", "labels", "features")}
+        assert run.files == FILES | of_parts
 
     def test_counts_are_those_of_the_training_rows(self, run):
         counts = run.load("counts")
@@ -66,7 +68,9 @@ class TestRun:
         kept_apart = np.bincount(run.load("holdout_labels"))
         assert (kept_apart + self.KEPT).tolist() == list(COUNTS)
 
-    @pytest.mark.parametrize(("part", "rows"), [("train", 38), ("holdout", 9), ("test", 18)])
+    @pytest.mark.parametrize(
+        ("part", "rows"), [("train", 38), ("train_augmented", 38), ("holdout", 9), ("test", 18)]
+    )
     def test_scores_labels_and_features_have_a_row_for_each_image(self, run, part, rows):
         kinds = {"scores": ("float32", (rows, 3)), "labels": ("int64", (rows,)),
                  "features": ("float32", (rows, 512))}  # fmt: skip
@@ -80,7 +84,12 @@ class TestRun:
     def test_classes_have_the_names_of_the_folders(self, run):
         assert run.bytes("classes.txt") == b"ant\nbee\ncat\n"
 
-    @pytest.mark.parametrize("part", ["train", "holdout", "test"])
+    def test_augmented_rows_are_the_training_rows_seen_otherwise(self, run):
+        assert (run.load("train_augmented_labels") == run.load("train_labels")).all()
+        differs = run.load("train_augmented_scores") != run.load("train_scores")
+        assert differs.any(axis=1).mean() > 0.5
+
+    @pytest.mark.parametrize("part", ["train", "train_augmented", "holdout", "test"])
     def test_the_head_turns_features_into_scores(self, run, part):
         model = read_safetensors(run.path / "model.safetensors")
         scores = run.load(f"{part}_features") @ model["fc.weight"].T + model["fc.bias"]
@@ -202,6 +211,11 @@ def test_without_held_out_rows_and_features_there_are_no_files_of_them(place):
     run = place.train("--epochs", 1)
     assert run.files == FILES
     assert run.log[0]["holdout"] == ""
+
+
+def test_without_augmentation_there_are_no_augmented_rows(place):
+    run = place.train("--epochs", 1, "--augment", "none")
+    assert run.files == {name for name in FILES if "augmented" not in name}
 
 
 class TestLosses:
@@ -375,8 +389,9 @@ class TestWords:
         r"mlp of 363011 numbers, loss ce, on cpu",
         r"epoch 1/2  loss \d\.\d{4}  train [\d.]+  medium [\d.]+  few [\d.]+  .* left",
         r"epoch 2/2  loss .* left",
-        r"train   accuracy .*",
-        r"test    accuracy .*",
+        r"train           accuracy .*",
+        r"train_augmented accuracy .*",
+        r"test            accuracy .*",
         r"run written to 'run'; next: p2p estimate run",
     )
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "images/autoaugment.hpp"
 #include "images/resample.hpp"
@@ -109,6 +111,27 @@ class AutoAugment final : public Augmentation {
   }
 };
 
+class Augmented final : public ImageSet {
+ public:
+  Augmented(std::shared_ptr<const ImageSet> set, std::shared_ptr<const Augmentation> augmentation,
+            std::uint64_t seed)
+      : set_(std::move(set)), augmentation_(std::move(augmentation)), seed_(seed) {
+    shape_ = set_->shape();
+    labels_ = set_->labels();
+  }
+  void read(std::int64_t row, std::uint8_t* pixels) const override {
+    std::vector<std::uint8_t> plain(shape_.bytes());
+    set_->read(row, plain.data());
+    Random random{seed_, static_cast<std::uint64_t>(row)};
+    augmentation_->apply(shape_, plain.data(), random, pixels);
+  }
+
+ private:
+  std::shared_ptr<const ImageSet> set_;
+  std::shared_ptr<const Augmentation> augmentation_;
+  std::uint64_t seed_;
+};
+
 }  // namespace
 
 bool is_small(const ImageShape& shape) {
@@ -141,6 +164,12 @@ std::unique_ptr<const Augmentation> make_augmentation(std::string_view name,
         "crop-flip");
   }
   return std::make_unique<AutoAugment>();
+}
+
+std::shared_ptr<const ImageSet> augmented(std::shared_ptr<const ImageSet> set,
+                                          std::shared_ptr<const Augmentation> augmentation,
+                                          std::uint64_t seed) {
+  return std::make_shared<Augmented>(std::move(set), std::move(augmentation), seed);
 }
 
 }  // namespace p2p::images

@@ -41,4 +41,10 @@ class Augmentation {
 std::unique_ptr<const Augmentation> make_augmentation(std::string_view name,
                                                       const ImageShape& shape);
 
+/// `set` with every row as `augmentation` makes it, once: what is drawn for a row depends on `seed`
+/// and the row alone.
+std::shared_ptr<const ImageSet> augmented(std::shared_ptr<const ImageSet> set,
+                                          std::shared_ptr<const Augmentation> augmentation,
+                                          std::uint64_t seed);
+
 }  // namespace p2p::images

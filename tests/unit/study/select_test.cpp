@@ -498,6 +498,19 @@ TEST(SelectUnlabelled, ElseFromTheRowsOfThePrior) {
   EXPECT_EQ(selection.correction.offset.delta, make_correction(setting.prior, {}).offset.delta);
 }
 
+TEST(SelectUnlabelled, LeavesScoresAloneWhoseTrainingCountsNobodyKnows) {
+  const test::Synthetic train =
+      test::synthetic({.rows = 2000, .rows_prior = kTail, .model_prior = kTail, .seed = 1});
+  ScoreSet scores = test::scores(train.scores, train.classes);
+  EstimateOptions options;
+  options.kind = ScoreKind::kLogits;
+  const ClassPrior prior = estimate_prior(scores, nullptr, options).prior;
+  const Selection selection = select_correction(prior, {}, {});
+  EXPECT_EQ(selection.verdict, Verdict::kLeaveAlone);
+  EXPECT_NE(selection.sentence.find("--counts"), std::string::npos) << selection.sentence;
+  for (const double delta : selection.correction.offset.delta) EXPECT_EQ(delta, 0);
+}
+
 TEST(SelectUnlabelled, LeavesScoresAloneThatCarryNoLongTail) {
   const Setting setting(log_of(kTail));
   const Selection selection = select_correction(setting.prior, {}, {});

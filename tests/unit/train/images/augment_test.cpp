@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "images/pixel_set.hpp"
 #include "support/expect_error.hpp"
 
 namespace p2p::images {
@@ -185,6 +186,33 @@ TEST(Augment, AutoaugmentOftenDoesMoreThanCropFlip) {
   }
   EXPECT_GT(changed, 100);
   EXPECT_LT(changed, 200);
+}
+
+TEST(Augment, AnAugmentedSetHoldsItsRowsAsTheAugmentationMakesThem) {
+  const ImageShape shape{3, 16, 16};
+  const Pixels first = test_image(shape);
+  Pixels second = first;
+  std::ranges::reverse(second);
+  Pixels both = first;
+  both.insert(both.end(), second.begin(), second.end());
+  const auto set =
+      augmented(keep_pixels(shape, both, {4, 7}), make_augmentation("crop-flip", shape), 3);
+  EXPECT_EQ(set->labels(), (std::vector<std::int32_t>{4, 7}));
+  EXPECT_EQ(set->shape(), shape);
+  std::set<Place> places;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto drawn =
+        augmented(keep_pixels(shape, both, {4, 7}), make_augmentation("crop-flip", shape), seed);
+    Pixels out(shape.bytes());
+    drawn->read(0, out.data());
+    places.insert(find_window(shape, first, out));
+    Pixels again(shape.bytes());
+    drawn->read(0, again.data());
+    EXPECT_EQ(out, again);
+    drawn->read(1, out.data());
+    EXPECT_NE(std::get<0>(find_window(shape, second, out)), 1000);
+  }
+  EXPECT_GT(places.size(), 5U);
 }
 
 TEST(Augment, AutoaugmentRefusesGreyImages) {

@@ -1,0 +1,169 @@
+"""All cells of the study. What is added here is measured by the next study/run."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import deployed
+import images
+import synthetic
+import text
+from cell import Cell
+
+EPOCHS = {"cifar10": 24, "tiny": 60}
+SEEDS = (0, 1, 2)
+
+#: One run each, on both sets: options of p2p train beside those of every cell.
+SINGLES: dict[str, dict[str, Any]] = {
+    "if10": {"imbalance": 10},
+    "if50": {"imbalance": 50},
+    "balanced-softmax": {"loss": "balanced-softmax"},
+    "ldam-drw": {"loss": "ldam-drw"},
+    "vs": {"loss": "vs"},
+    "cb": {"loss": "cb"},
+    "focal": {"loss": "focal"},
+    "smoothing": {"label-smoothing": 0.1},
+    "no-bias-decay": {"no-bias-decay": True},
+    "cosine": {"cosine-head": True},
+}
+
+
+def image_cell(name: str, data: str, changes: dict[str, Any], keep: bool = False) -> Cell:
+    """A cell of images; `changes` are options of p2p train that differ from the common ones."""
+    train = {
+        "imbalance": 100,
+        "holdout": 0.1,
+        "network": "resnet20",
+        "loss": "ce",
+        "epochs": EPOCHS[data],
+        "schedule": "onecycle",
+        "lr": 0.4,
+        "seed": 0,
+        "features": True,
+        **changes,
+    }
+    options: dict[str, Any] = {"data": data, "train": train, "threads": 1}
+    if keep:
+        options["keep"] = True
+    return Cell(name, options, functools.partial(_measure_images, name))
+
+
+def _measure_images(name: str, bench: Any, options: Any) -> Any:
+    return images.measure(bench, name, options)
+
+
+def main_cells() -> list[Cell]:
+    """Both sets, losses and shares of mixup, three seeds: seed 0 of all first."""
+    cells = []
+    for seed in SEEDS:
+        for data in EPOCHS:
+            for loss in ("ce", "la"):
+                for mixup in (0, 0.2):
+                    name = f"{data}-{loss}-{mixup}-s{seed}"
+                    keep = data == "cifar10" or seed == 0
+                    changes = {"loss": loss, "mixup": mixup, "seed": seed}
+                    cells.append(image_cell(name, data, changes, keep))
+    return cells
+
+
+def single_cells() -> list[Cell]:
+    return [
+        image_cell(f"{data}-{name}", data, changes)
+        for name, changes in SINGLES.items()
+        for data in EPOCHS
+    ]
+
+
+def text_cell(loss: str, epochs: int, seed: int) -> Cell:
+    train = {
+        "holdout": 0.1,
+        "network": "mlp",
+        "augment": "none",
+        "loss": loss,
+        "epochs": epochs,
+        "schedule": "onecycle",
+        "lr": 0.05,
+        "seed": seed,
+    }
+    sections = {"least": 40, "test": 0.25, "buckets": 4096}
+    options: dict[str, Any] = {"data": "text", **sections, "train": train, "threads": 1}
+    name = f"text-{loss}-{epochs}-s{seed}"
+    if name == "text-ce-3-s0":
+        options["keep"] = True
+    return Cell(name, options, functools.partial(_measure_text, name))
+
+
+def _measure_text(name: str, bench: Any, options: Any) -> Any:
+    return text.measure(bench, name, options)
+
+
+def text_cells() -> list[Cell]:
+    """Both losses, three seeds; and one seed long enough to know the rows by heart."""
+    losses = ("ce", "la")
+    return [
+        *(text_cell(loss, 3, seed) for seed in SEEDS for loss in losses),
+        *(text_cell(loss, 8, 0) for loss in losses),
+    ]
+
+
+def deployed_cell() -> Cell:
+    options = {"model": "magika 1.0.3", "natural": 3000, "cap": 60, "least": 20}
+    return Cell("deployed", options, deployed.measure)
+
+
+#: Spread of the means of so many classes: they overlap, or are almost apart.
+SPREADS = {
+    2: {"overlapping": 0.25, "separable": 0.8},
+    10: {"overlapping": 0.5, "separable": 1.5},
+    100: {"overlapping": 0.7, "separable": 1.6},
+    1000: {"overlapping": 1.0, "separable": 2.0},
+}
+#: Rows of the largest class.
+MOST = {2: 5000, 10: 4000, 100: 1000, 1000: 100}
+
+
+def synthetic_options(classes: int, kind: str, **more: Any) -> dict[str, Any]:
+    return {
+        "classes": classes,
+        "dimensions": 16,
+        "spread": SPREADS[classes][kind],
+        "most": MOST[classes],
+        "imbalance": 100,
+        "test": 10000,
+        "seeds": 5,
+        **more,
+    }
+
+
+def synthetic_cells() -> list[Cell]:
+    cells = [
+        Cell(f"synthetic-{classes}-{kind}", synthetic_options(classes, kind),
+             synthetic.measure_exact)
+        for classes in SPREADS
+        for kind in SPREADS[classes]
+    ]  # fmt: skip
+    for classes in (10, 100):
+        options = synthetic_options(classes, "overlapping")
+        cells += [
+            Cell(f"synthetic-noise-{classes}", {**options, "noise": 0.2}, synthetic.measure_noise),
+            Cell(
+                f"synthetic-memorised-{classes}",
+                {**options, "tilt": 0.5, "margins": [0, 2, 5, 10]},
+                synthetic.measure_memorised,
+            ),
+            Cell(
+                f"synthetic-trained-{classes}", {**options, "epochs": 20}, synthetic.measure_trained
+            ),
+        ]
+    boundaries = {
+        "means": [[0, 0], [2.2, 0], [1.1, 1.9]],
+        "counts": [1000, 100, 10],
+        "epochs": 200,
+        "seed": 0,
+    }
+    return [*cells, Cell("synthetic-boundaries", boundaries, synthetic.measure_boundaries)]
+
+
+def all_cells() -> list[Cell]:
+    return main_cells() + single_cells() + text_cells() + [deployed_cell()] + synthetic_cells()

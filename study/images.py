@@ -1,0 +1,88 @@
+"""Cells of images: a network trained on a long tail, judged on its test rows and shifted ones."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import scores
+from corrections import measure_model
+from heads import measure_heads
+from PIL import Image, ImageEnhance, ImageFilter
+
+from bench import ROOT, Bench
+
+#: Changes of the test images of CIFAR-10, of a strength that costs some accuracy; the noise is that
+#: of row and seed 0.
+SHIFTS = ("blur", "noise", "contrast")
+KEPT_SCORES = ROOT / "study" / "scores"
+
+
+def shifted(image: Image.Image, shift: str, row: int) -> Image.Image:
+    """An image under a shift: Gaussian blur of 1 pixel, Gaussian noise of 0.08, contrast of 0.4."""
+    if shift == "blur":
+        return image.filter(ImageFilter.GaussianBlur(1))
+    if shift == "contrast":
+        return ImageEnhance.Contrast(image).enhance(0.4)
+    pixels = np.asarray(image, np.float64) / 255
+    noise = np.random.default_rng([0, row]).normal(0, 0.08, pixels.shape)
+    return Image.fromarray((np.clip(pixels + noise, 0, 1) * 255).round().astype(np.uint8))
+
+
+def shifted_folder(bench: Bench, data: str, shift: str) -> pathlib.Path:
+    """CLASS/*.png: the test images under a shift, made once."""
+    folder = bench.work / "data" / f"{data}-{shift}"
+    if folder.exists():
+        return folder
+    part = folder.with_suffix(".part")
+    for row, file in enumerate(sorted((bench.images(data) / "test").glob("*/*"))):
+        out = part / file.parent.name / f"{file.stem}.png"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shifted(Image.open(file).convert("RGB"), shift, row).save(out)
+    part.rename(folder)
+    return folder
+
+
+def places(bench: Bench, data: str) -> dict[str, pathlib.Path]:
+    """Folders of shifted test images by name."""
+    if data == "tiny":
+        return {"sharper": bench.images(data) / "shifted"}
+    return {shift: shifted_folder(bench, data, shift) for shift in SHIFTS}
+
+
+def train(bench: Bench, name: str, data: pathlib.Path, options: Mapping[str, Any]) -> pathlib.Path:
+    """The folder of the finished run on the images of a folder."""
+    run = bench.work / "runs" / name
+    words: list[object] = ["--data", data, "-o", run]
+    for key, value in options["train"].items():
+        words += [f"--{key}"] if value is True else [f"--{key}", value]
+    if bench.device == "cuda":
+        words += ["--device", "cuda", "--bf16"]
+    else:
+        words += ["--device", "cpu", "--threads", options["threads"]]
+    bench.train(*words)
+    return run
+
+
+def score_places(bench: Bench, run: pathlib.Path, data: str) -> dict[str, scores.Part]:
+    """What the network says of the shifted images."""
+    parts = {}
+    for name, folder in places(bench, data).items():
+        out, labels = run / f"{name}_scores.npy", run / f"{name}_labels.npy"
+        if not out.exists():
+            bench.p2p("score", run / "model.safetensors", "--data", folder, "--labels", labels,
+                      "-o", out, "--device", bench.device, "--quiet")  # fmt: skip
+        parts[name] = scores.Part(np.load(out), np.load(labels))
+    return parts
+
+
+def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Trains, if that is not done, keeps the scores that are to be kept, and measures."""
+    run = train(bench, name, bench.images(options["data"]), options)
+    model = scores.of_run(run)
+    model.parts |= score_places(bench, run, options["data"])
+    if options.get("keep"):
+        model.save(KEPT_SCORES / f"{name}.npz", ["train", "holdout", "test"])
+    return {**measure_model(bench, model), "heads": measure_heads(bench, run)}
