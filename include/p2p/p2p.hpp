@@ -16,6 +16,7 @@
 #include "p2p/linear_head.hpp"
 #include "p2p/matrix_source.hpp"
 #include "p2p/metrics.hpp"
+#include "p2p/moved_inputs.hpp"
 #include "p2p/open.hpp"
 #include "p2p/parallel.hpp"
 #include "p2p/posterior_sum.hpp"

@@ -20,6 +20,7 @@
 #include "json.hpp"
 #include "p2p/correct.hpp"
 #include "p2p/error.hpp"
+#include "p2p/moved_inputs.hpp"
 #include "p2p/select.hpp"
 #include "python_correction.hpp"
 #include "report/json.hpp"
@@ -65,6 +66,47 @@ struct EvidenceArrays {
     return bytes;
   }
 };
+
+// The arrays as evidence, which borrows from this.
+class OpenedArrays {
+ public:
+  explicit OpenedArrays(const EvidenceArrays& arrays) {
+    holdout_.open(arrays.holdout, arrays.kind);
+    unlabelled_.open(arrays.unlabelled, arrays.kind);
+    second_.open(arrays.holdout_second, arrays.kind);
+    if (arrays.holdout_labels) {
+      labels_.emplace(*arrays.holdout_labels);
+      holdout_.rows.labels = &*labels_;
+      holdout_.rows.ignore_index = arrays.ignore_index;
+    }
+    evidence_ = {holdout_.rows, unlabelled_.rows, second_.rows, arrays.threads, nullptr};
+  }
+  OpenedArrays(const OpenedArrays&) = delete;
+  OpenedArrays& operator=(const OpenedArrays&) = delete;
+  [[nodiscard]] const Evidence& evidence() const { return evidence_; }
+
+ private:
+  OpenedRows holdout_, unlabelled_, second_;
+  std::optional<ArrayLabels> labels_;
+  Evidence evidence_;
+};
+
+void demand_scores_of_labels(const EvidenceArrays& arrays) {
+  if (arrays.holdout_labels && arrays.holdout == nullptr) {
+    throw_usage("holdout_labels need the scores of the same rows (holdout)");
+  }
+}
+
+nb::object judge_arrays(const ClassPrior& prior, const EvidenceArrays& arrays) {
+  demand_scores_of_labels(arrays);
+  MovedInputs inputs;
+  run_unlocked(arrays.bytes(), [&] {
+    const OpenedArrays opened(arrays);
+    inputs = judge_inputs(prior, opened.evidence());
+  });
+  inputs.sentence = as_python(inputs.sentence);
+  return to_dict(report::moved_inputs_json(inputs));
+}
 
 CorrectionOptions method_options(const ClassPrior& prior, const std::string& target,
                                  const std::optional<Reals>& shares, double tau, double eps,
@@ -130,25 +172,12 @@ PythonCorrection make(const ClassPrior& prior, const std::string& method, const 
   select.objective = parse_scoring(scoring);
   select.folds = folds;
   select.group_loss = max_group_loss;
-  if (arrays.holdout_labels && arrays.holdout == nullptr) {
-    throw_usage("holdout_labels need the scores of the same rows (holdout)");
-  }
+  demand_scores_of_labels(arrays);
   PythonCorrection result;
   std::vector<std::string> unused;
   run_unlocked(arrays.bytes(), [&] {
-    OpenedRows holdout;
-    OpenedRows unlabelled;
-    OpenedRows second;
-    holdout.open(arrays.holdout, arrays.kind);
-    unlabelled.open(arrays.unlabelled, arrays.kind);
-    second.open(arrays.holdout_second, arrays.kind);
-    std::optional<ArrayLabels> labels;
-    if (arrays.holdout_labels) {
-      labels.emplace(*arrays.holdout_labels);
-      holdout.rows.labels = &*labels;
-      holdout.rows.ignore_index = arrays.ignore_index;
-    }
-    const Evidence evidence{holdout.rows, unlabelled.rows, second.rows, arrays.threads, nullptr};
+    const OpenedArrays opened(arrays);
+    const Evidence& evidence = opened.evidence();
     unused = unused_inputs(prior, select, evidence);
     if (!select.choose_method && strength) {
       result = {make_correction(prior, options, evidence), method, *strength, {}, {}, {}};
@@ -402,6 +431,9 @@ void bind_correction(nb::module_& m) {
         "strength"_a.none(), "tau"_a, "eps"_a, "match_to"_a, "confusion"_a, "max_rounds"_a,
         "allow_unconverged"_a, "scoring"_a, "folds"_a, "max_group_loss"_a, "applied_to"_a,
         "evidence"_a);
+  m.def("judge_inputs", &judge_arrays, "prior"_a, "evidence"_a,
+        nb::sig("def judge_inputs(prior: ClassPrior, evidence: Evidence) -> dict[str, "
+                "typing.Any]"));
   m.def(
       "require_fit",
       [](const PythonCorrection& c, const std::string& kind, const std::string& where) {

@@ -16,6 +16,7 @@ Estimate and inspect
     estimate_prior      effective prior of score arrays
     PosteriorSum        the same over batches, machines, Dask, Ray or Spark partitions
     inspect             prior against class frequencies; bias left in labelled scores
+    judge_inputs        have the inputs moved, or does a label shift explain unlabelled rows?
     load_prior, save    the prior file
 
 Correct and evaluate
@@ -44,7 +45,7 @@ from ._core import version as __version__
 from ._correct import correct, make_correction, methods
 from ._errors import DeviceCopyWarning, Error, PriorWarning
 from ._estimate import PosteriorSum, estimate_prior, load_prior, save
-from ._evaluate import evaluate, inspect
+from ._evaluate import evaluate, inspect, judge_inputs
 
 __all__ = [
     "BLOCK_ROWS",
@@ -62,6 +63,7 @@ __all__ = [
     "estimate_prior",
     "evaluate",
     "inspect",
+    "judge_inputs",
     "load_prior",
     "make_correction",
     "methods",

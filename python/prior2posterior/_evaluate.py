@@ -22,7 +22,7 @@ from ._values import (
     threads_of,
 )
 
-__all__ = ["evaluate", "inspect"]
+__all__ = ["evaluate", "inspect", "judge_inputs"]
 
 
 def evaluate(
@@ -184,3 +184,64 @@ def inspect(
     shape = None if is_blocks(scores) else first.array.shape
     numbers = as_labels(labels, names, shape, class_axis)
     return _core.inspect(prior, core, numbers, input, ignore_index, seed, count)
+
+
+def judge_inputs(
+    prior: ClassPrior,
+    unlabelled: Any,
+    *,
+    holdout: Any = None,
+    holdout_labels: Any = None,
+    input: str = "auto",
+    ignore_index: int | None = None,
+    class_axis: int | None = None,
+    normalise: bool = False,
+    log_base: float | None = None,
+    binary: bool = False,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Tell whether the inputs of unlabelled rows have moved, or a label shift explains them.
+
+    Parameters
+    ----------
+    prior
+        From :func:`estimate_prior`.
+    unlabelled
+        Scores of the rows to come, as the model makes them.
+    holdout, holdout_labels
+        Labelled rows that the model was not trained on, both or neither: how the inputs were
+        before. Without them the verdict is ``'unknown'``.
+    input, ignore_index, class_axis, normalise, log_base, binary, threads
+        As for :func:`estimate_prior`.
+
+    Returns
+    -------
+    dict
+        The keys of `inputs` in `p2p inspect --json`: `verdict` is ``'inputs-moved'``,
+        ``'label-shift-explains'`` or ``'unknown'``, `explanation` a sentence that says what to do.
+
+    Raises
+    ------
+    Error
+        Held-out scores without labels or labels without scores; rows that cannot be used.
+
+    Notes
+    -----
+    docs/moved-inputs.md says what it can and cannot tell.
+    """
+    demand_prior(prior)
+    if (holdout is None) != (holdout_labels is None):
+        raise Error("judge_inputs needs holdout and holdout_labels together, or neither")
+    reading = reading_of(normalise, log_base, binary)
+    rows, first = core_scores(unlabelled, class_axis, "unlabelled", reading)
+    names = same_columns("the prior", prior.classes, first, "unlabelled")
+    held_out, labels = None, None
+    if holdout is not None:
+        held_out, first = core_scores(holdout, class_axis, "holdout", reading)
+        same_columns("the prior", prior.classes, first, "holdout")
+        labels = as_labels(holdout_labels, names)
+    for missing in prior.missing_parts:
+        warn("the prior is incomplete: " + missing)
+    ignored = maybe_integer(ignore_index, "ignore_index")
+    evidence = _core.Evidence(held_out, labels, ignored, rows, None, input, threads_of(threads))
+    return _core.judge_inputs(prior, evidence)

@@ -127,6 +127,30 @@ Json inspection_json(const ClassPrior& prior, const PriorInspection& inspection,
   return out;
 }
 
+Json moved_inputs_json(const MovedInputs& inputs) {
+  const auto statistic = [](const std::optional<ShiftedStatistic>& s) {
+    if (!s) return Json(nullptr);
+    Json out;
+    out["measured"] = s->measured;
+    out["expected"] = s->expected;
+    out["difference"] = s->difference;
+    out["ci95"] = pair(s->ci95);
+    return out;
+  };
+  Json out;
+  out["verdict"] = verdict_name(inputs.verdict);
+  out["explanation"] = inputs.sentence;
+  out["n_rows"] = inputs.n_rows;
+  out["n_held_out"] = inputs.n_held_out;
+  out["tv"] = inputs.tv;
+  out["tv_ci95"] = pair(inputs.tv_ci95);
+  out["mean_posterior"] = inputs.mean_posterior;
+  out["label_shift"] = inputs.label_shift.empty() ? Json(nullptr) : reals(inputs.label_shift);
+  out["confidence"] = statistic(inputs.confidence);
+  out["entropy"] = statistic(inputs.entropy);
+  return out;
+}
+
 Json offset_json(const LogOffset& offset) {
   Json out;
   out["delta"] = reals(offset.delta);

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "p2p/inspect.hpp"
+#include "p2p/moved_inputs.hpp"
 #include "p2p/select.hpp"
 
 namespace p2p::report {
@@ -28,6 +29,18 @@ constexpr std::string_view verdict_name(BalanceVerdict verdict) {
     case BalanceVerdict::kOverCorrected:
       return "over-corrected";
     case BalanceVerdict::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+constexpr std::string_view verdict_name(InputsVerdict verdict) {
+  switch (verdict) {
+    case InputsVerdict::kInputsMoved:
+      return "inputs-moved";
+    case InputsVerdict::kLabelShiftExplains:
+      return "label-shift-explains";
+    case InputsVerdict::kUnknown:
       break;
   }
   return "unknown";

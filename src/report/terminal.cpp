@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
 #include "report/json.hpp"
 #include "report/names.hpp"
 
 namespace p2p::report {
 namespace {
+
+constexpr std::size_t kListedShifts = 5;
 
 enum class Unit : std::uint8_t { kPercent, kPlain };
 
@@ -94,6 +100,37 @@ std::string inspection_text(const ClassPrior& prior, const PriorInspection& insp
   out += beliefs_text(prior, "most over-believed classes", inspection.over_believed);
   out += beliefs_text(prior, "most under-believed classes", inspection.under_believed);
   for (const std::string& missing : missing_parts(prior)) out += "\nincomplete: " + missing + "\n";
+  return out;
+}
+
+std::string moved_inputs_text(const ClassPrior& prior, const MovedInputs& inputs) {
+  std::string out = fmt::format("\n{} unlabelled rows, {} labelled held-out rows\n", inputs.n_rows,
+                                inputs.n_held_out);
+  out += fmt::format("{:<22}{:.6f}   [{:.6f}, {:.6f}]\n", "TV(mean posterior, q)", inputs.tv,
+                     inputs.tv_ci95.low, inputs.tv_ci95.high);
+  const auto add = [&](const char* name, const std::optional<ShiftedStatistic>& s) {
+    if (!s) return;
+    out += fmt::format("{:<22}{:.4f}   expected {:.4f}, difference {:.4f} [{:.4f}, {:.4f}]\n", name,
+                       s->measured, s->expected, s->difference, s->ci95.low, s->ci95.high);
+  };
+  add("confidence", inputs.confidence);
+  add("entropy", inputs.entropy);
+  out += fmt::format("inputs: {}\n  {}\n", verdict_name(inputs.verdict), inputs.sentence);
+  if (inputs.label_shift.empty()) return out;
+
+  const auto change = [&](std::size_t c) {
+    return std::abs(inputs.label_shift[c] - prior.effective[c]);
+  };
+  std::vector<std::size_t> order(inputs.label_shift.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, std::ranges::greater(), change);
+  order.resize(std::min(order.size(), kListedShifts));
+  out += "\nclass frequencies that fit these rows best (em), largest changes\n";
+  for (const std::size_t c : order) {
+    out += fmt::format("  {:<20}  {:.6g}  effective prior {:.6g}\n",
+                       class_label(prior, static_cast<std::int64_t>(c)), inputs.label_shift[c],
+                       prior.effective[c]);
+  }
   return out;
 }
 

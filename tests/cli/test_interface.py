@@ -57,7 +57,8 @@ OPTIONS = {
     "estimate": "-o --counts --labels --trained-with --rows --temperature --smoothing --floor --part "
     "--input --classes --ignore-index --class-axis --exclude",
     "merge": "-o",
-    "inspect": "--scores --labels --input --classes --ignore-index --class-axis --exclude",
+    "inspect": "--scores --labels --unlabelled --holdout --holdout-labels --input --classes "
+    "--ignore-index --class-axis --exclude",
     "correct": "--prior -o --method --tau --target --strength --output --input --classes "
     "--ignore-index --class-axis --exclude",
     "evaluate": "--labels --counts --prior --many --few --bootstrap --input --classes "

@@ -406,6 +406,15 @@ def test_inspect_reads_other_rows_of_a_run_on_request(estimated):
     )
 
 
+def test_inspect_compares_other_rows_with_the_held_out_rows_of_the_run(estimated):
+    rows = ["--unlabelled", "run/test_scores.npy"]
+    taken = estimated.p2p("inspect", "run", *rows, "--input", "logits", "--json")
+    given = estimated.p2p("inspect", "run", *rows, *HELD_OUT, "--input", "logits", "--json")
+    assert taken.json == given.json
+    assert taken.json["inputs"]["n_held_out"] == (COUNTS // 2).sum()
+    assert TOLD in taken.err and TOLD not in given.err
+
+
 def test_evaluate_may_take_its_counts_from_a_prior(estimated):
     assert (
         estimated.p2p("evaluate", "run", "--prior", "run/prior.json").out

@@ -51,6 +51,9 @@ CASES = {
     "inspect-balance.txt": f"inspect prior.json --scores {TEST} {LABELS}",
     "inspect-balance.json": f"inspect prior.json --scores {TEST} {LABELS} --json",
     "inspect-part.txt": "inspect two.json",
+    "inspect-unlabelled.txt": f"inspect prior.json --unlabelled {TEST}",
+    "inspect-held-out.txt": f"inspect prior.json --unlabelled {SAMPLE}:train_logits --holdout {TEST} "
+    f"--holdout-labels {SAMPLE}:test_labels",
     "correct.txt": f"correct {TEST} --prior prior.json -o corrected.npy",
     "correct.json": f"correct {TEST} --prior prior.json -o corrected.npy --json",
     "correct-empirical.json": f"correct {TEST} --prior prior.json --method empirical --tau 0.5 "

@@ -281,3 +281,29 @@ def test_the_numbers_of_the_readme(sample):
     metrics = p2p.evaluate(corrected, sample["test_labels"], counts=prior)
     assert round(100 * metrics.accuracy, 2) == 72.22
     assert round(metrics.nll, 6) == 0.824747
+
+
+def test_judge_inputs(command, toy):
+    scores, labels = toy.logits, toy.labels
+    moved = 0.5 * scores
+    command("estimate", "z.npy", "--counts", "n.npy", "-o", "p.json", z=scores, n=toy.counts)
+    report = command(
+        "inspect", "p.json", "--unlabelled", "u.npy", "--holdout", "z.npy", "--holdout-labels",
+        "l.npy", "--input", "logits", "--json", u=moved, l=labels,
+    )  # fmt: skip
+    prior = p2p.estimate_prior(scores, counts=toy.counts)
+    ours = p2p.judge_inputs(prior, moved, holdout=scores, holdout_labels=labels, input="logits")
+    theirs = report["inputs"]
+    explanations = [found.pop("explanation") for found in (ours, theirs)]
+    assert ours == theirs
+    assert "--" not in explanations[0]
+
+
+def test_judge_inputs_without_held_out_rows(toy):
+    prior = p2p.estimate_prior(toy.logits, counts=toy.counts)
+    found = p2p.judge_inputs(prior, toy.logits)
+    assert found["verdict"] == "unknown"
+    assert found["confidence"] is None
+    assert found["tv"] == pytest.approx(0, abs=1e-12)
+    with pytest.raises(p2p.Error, match="together"):
+        p2p.judge_inputs(prior, toy.logits, holdout=toy.logits)
