@@ -380,7 +380,7 @@ TEST(DataSets, AnUnknownNameIsToldTheKnownOnes) {
 
 TEST(DataSets, ACifarArchiveHoldsSixtyThousandImages) {
   for (const auto& [name, row] : {std::pair{"cifar10", 3073}, std::pair{"cifar100", 3074}}) {
-    const DataSet& set = find_data_set(name);
+    const DataSet set = find_data_set(name);
     std::int64_t bytes = 0;
     for (const Member& member : set.members) bytes += member.bytes;
     EXPECT_EQ(bytes, std::int64_t{60000} * row);

@@ -193,7 +193,7 @@ TEST_P(EveryNetwork, EndsInACosineHeadWithoutBiasIfAsked) {
   EXPECT_EQ(network.nodes.back().op, Op::kCosine);
   EXPECT_THAT(network.nodes.back().inputs, ElementsAre(network.features));
   EXPECT_THAT(names_in(network, "fc."), ElementsAre("weight"));
-  const Parameter& weight = parameter_of(network, "fc.weight");
+  const Parameter weight = parameter_of(network, "fc.weight");
   const auto features = static_cast<std::size_t>(network.features);
   EXPECT_THAT(weight.shape, ElementsAre(7, network.nodes[features].channels));
   EXPECT_EQ(weight.start, Start::kUniform);
@@ -202,7 +202,7 @@ TEST_P(EveryNetwork, EndsInACosineHeadWithoutBiasIfAsked) {
 
 TEST(Parameters, StartAsTheirKindWants) {
   const Network network = make_network(config_of("resnet18", 32));
-  const Parameter& convolution = parameter_of(network, "layer2.0.conv1.weight");
+  const Parameter convolution = parameter_of(network, "layer2.0.conv1.weight");
   EXPECT_EQ(convolution.start, Start::kHe);
   EXPECT_EQ(convolution.fan, 128 * 3 * 3);
   EXPECT_EQ(parameter_of(network, "bn1.weight").start, Start::kOnes);
