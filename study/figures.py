@@ -46,7 +46,7 @@ def gains(file: pathlib.Path = FOLDER / "gains.svg") -> None:
         )
     axes.set_yticks(range(len(names)), [image_tables.WORDS.get(name, name) for name in names])
     axes.set_xlabel("points of balanced accuracy over no correction")
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="x", color="#ddd", linewidth=0.6)

@@ -10,12 +10,14 @@ from bench import ROOT
 
 PAGE = ROOT / "docs" / "study.md"
 SECTIONS = ROOT / "study" / "sections"
-#: In the order of the page: a text of study/sections and the module that makes its tables.
+#: In the order of the page: a text of study/sections and the module that makes its tables, if any.
 PARTS = (
     ("images", "image_tables"),
+    ("published", None),
     ("text", "text_tables"),
     ("deployed", "deployed_tables"),
     ("synthetic", "synthetic_tables"),
+    ("estimators", None),
 )
 
 _NAME = re.compile(r"\{\{([a-z0-9-]+)\}\}")
@@ -35,7 +37,7 @@ def page() -> str:
     """The whole page. LookupError names a cell without results, or a table that no text shows."""
     parts = []
     for section, module in PARTS:
-        values: dict[str, str] = importlib.import_module(module).tables()
+        values: dict[str, str] = importlib.import_module(module).tables() if module else {}
         used: set[str] = set()
         parts.append(filled((SECTIONS / f"{section}.md").read_text(), values, used))
         if unused := values.keys() - used:

@@ -26,15 +26,20 @@ def test_a_cell_counts_once_however_many_seeds_it_has():
 
 
 def test_single_seeds_are_cells_drawn_at_random():
-    # Values 1, 2, 3: variance 1 / 3.
-    mean = pooled({"a": [1], "b": [2], "c": [3]})
-    assert math.isclose(mean.half, 4.303 * math.sqrt(1 / 3))
+    # Values 1, 2, 3, 4: squares 5 over 3 degrees of freedom; variance of the mean 5 / 3 / 4.
+    mean = pooled({"a": [1], "b": [2], "c": [3], "d": [4]})
+    assert math.isclose(mean.half, 3.182 * math.sqrt(5 / 12))
 
 
-def test_one_value_has_no_interval():
-    assert math.isnan(pooled({"a": [1]}).half)
-    assert pooled({"a": [1]}).text() == "+1.00"
+def test_a_few_single_values_have_no_interval():
+    mean = pooled({"a": [1], "b": [2], "c": [6]})
+    assert math.isnan(mean.half)
+    assert mean.text() == "+3.00"
+
+
+def test_nothing_has_no_mean():
     assert math.isnan(pooled({}).value)
+    assert pooled({}).text() == ""
 
 
 def test_the_interval_over_seeds_covers_the_mean_of_its_cells_in_95_percent():
