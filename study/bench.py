@@ -33,14 +33,11 @@ class Bench:
         Runs and unpacked data; may be deleted, at the price of the time to make them again.
     data
         Where the archives of images are.
-    device
-        Of the training: cpu or cuda.
     """
 
     command: pathlib.Path
     work: pathlib.Path
     data: pathlib.Path
-    device: str = "cpu"
 
     def p2p(self, *arguments: object) -> str:
         """Runs p2p; its standard output. A failure ends the study with what p2p said."""

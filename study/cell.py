@@ -25,7 +25,8 @@ class Cell:
     name
         Of its file in study/results.
     options
-        All that its numbers depend on beside the program, as JSON.
+        All that its numbers depend on beside the program, as JSON. `revision` counts changes of
+        what `measure` measures.
     measure
         Makes the numbers, as JSON; `options` and the bench are all that it looks at.
     """

@@ -18,6 +18,7 @@ SEEDS = (0, 1, 2)
 #: Set, loss, share of mixup and seed of the networks of docs/study.md.
 NETWORKS = (
     ("cifar10", "ce", 0, 0),
+    ("cifar10", "ce", 0.2, 0),
     ("cifar10", "la", 0, 0),
     ("tiny", "ce", 0, 0),
 )
@@ -51,7 +52,7 @@ def image_cell(name: str, data: str, changes: dict[str, Any], keep: bool = False
         "features": True,
         **changes,
     }
-    options: dict[str, Any] = {"data": data, "train": train, "threads": 1}
+    options: dict[str, Any] = {"data": data, "train": train, "threads": 1, "revision": 2}
     if keep:
         options["keep"] = True
     return Cell(name, options, functools.partial(_measure_images, name))

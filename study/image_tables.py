@@ -391,11 +391,12 @@ def at_shifted(name: str, own: bool) -> Mean:
     """Gain of a correction over P2P from training rows, at shifted test rows, after ce."""
     by_cell: dict[str, list[float]] = {}
     for stored in of_loss("ce"):
+        gains = []
         for place, at in stored["results"]["places"].items():
             if place != "test":
                 found = at["own" if own else "corrections"][name]["balanced_accuracy"]
-                gain = found - at["corrections"]["p2p"]["balanced_accuracy"]
-                by_cell.setdefault("/".join((*setting(stored), place)), []).append(gain)
+                gains.append(found - at["corrections"]["p2p"]["balanced_accuracy"])
+        by_cell.setdefault("/".join(setting(stored)), []).append(sum(gains) / len(gains))
     return pooled(by_cell)
 
 

@@ -58,10 +58,7 @@ def train(bench: Bench, name: str, data: pathlib.Path, options: Mapping[str, Any
     words: list[object] = ["--data", data, "-o", run]
     for key, value in options["train"].items():
         words += [f"--{key}"] if value is True else [f"--{key}", value]
-    if bench.device == "cuda":
-        words += ["--device", "cuda", "--bf16"]
-    else:
-        words += ["--device", "cpu", "--threads", options["threads"]]
+    words += ["--device", "cpu", "--threads", options["threads"]]
     bench.train(*words)
     return run
 
@@ -73,7 +70,7 @@ def score_places(bench: Bench, run: pathlib.Path, data: str) -> dict[str, scores
         out, labels = run / f"{name}_scores.npy", run / f"{name}_labels.npy"
         if not out.exists():
             bench.p2p("score", run / "model.safetensors", "--data", folder, "--labels", labels,
-                      "-o", out, "--device", bench.device, "--quiet")  # fmt: skip
+                      "-o", out, "--device", "cpu", "--quiet")  # fmt: skip
         parts[name] = scores.Part(np.load(out), np.load(labels))
     return parts
 

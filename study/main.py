@@ -60,10 +60,7 @@ def parse() -> argparse.Namespace:
         default=ROOT / "study-work",
         help="runs and unpacked data (study-work)",
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of the training")
-    parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="cells at once, on processors or a GPU (1)"
-    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cells at once (1)")
     return parser.parse_args()
 
 
@@ -95,14 +92,25 @@ def differing(kept: Any, found: Any, place: str = "") -> Iterator[str]:
         yield f"{place}: kept {kept}, now {found}"
 
 
+def compared(kept: Any, found: Any) -> int:
+    """How many values both have."""
+    if isinstance(kept, Mapping) and isinstance(found, Mapping):
+        return sum(compared(kept[key], found[key]) for key in kept.keys() & found.keys())
+    if isinstance(kept, list) and isinstance(found, list):
+        return sum(compared(a, b) for a, b in zip(kept, found, strict=False))
+    return 1
+
+
 def check(cell: Cell, results: Any) -> bool:
-    """Says whether these are the kept results."""
+    """Says whether these are the kept results, as far as they were measured again."""
     stored = cell.stored()
     if stored is None:
         print(f"{cell.name}: no results are kept")
         return False
     found = sorted(differing(stored["results"], results))
-    print(f"{cell.name}: {f'{len(found)} numbers differ' if found else 'the kept numbers'}")
+    again, every = (compared(stored["results"], r) for r in (results, stored["results"]))
+    words = f"{len(found)} differ" if found else "all as kept"
+    print(f"{cell.name}: {again} of {every} values measured again, {words}")
     for line in found[:10]:
         print(f"  {line}")
     return not found
@@ -128,7 +136,7 @@ def main() -> int:
     command = pathlib.Path(os.environ.get("P2P_COMMAND", ROOT / "build" / "p2p")).resolve()
     if not command.exists():
         sys.exit(f"study/run: {command} is not there; build it, or name another in P2P_COMMAND")
-    bench = Bench(command, options.work.resolve(), options.data.resolve(), options.device)
+    bench = Bench(command, options.work.resolve(), options.data.resolve())
     bench.work.mkdir(parents=True, exist_ok=True)
     version = bench.version()
     these = chosen(options)

@@ -5,7 +5,7 @@ import json
 import cell
 import pytest
 from cell import Cell, rounded
-from main import differing
+from main import compared, differing
 
 
 @pytest.fixture
@@ -41,6 +41,12 @@ def test_numbers_are_rounded_wherever_they_are():
         "c": 1,
         "d": "x",
     }
+
+
+def test_only_what_both_have_is_compared_and_counted():
+    kept = {"a": {"b": [1.0, 2.0]}, "c": 3, "only": 1}
+    assert compared(kept, {"a": {"b": [1.0, 2.0]}, "c": 3}) == 3
+    assert compared(kept, kept) == 4
 
 
 def test_what_differs_is_named_with_both_values():
