@@ -14,6 +14,7 @@ int useful_threads(const ScoreSet& scores, int threads);
 
 void bind_prior(nb::module_& m);
 void bind_correction(nb::module_& m);
+void bind_head(nb::module_& m);
 void bind_metrics(nb::module_& m);
 void bind_model(nb::module_& m);
 

@@ -44,6 +44,7 @@ NB_MODULE(_core, m) {
   m.attr("BLOCK_ROWS") = p2p::kBlockRows;
   bind_prior(m);
   bind_correction(m);
+  bind_head(m);
   bind_metrics(m);
   bind_model(m);
 }

@@ -26,22 +26,11 @@ using namespace nb::literals;
 
 constexpr std::int64_t kLargestPriorFile = std::int64_t{1} << 30;
 
-Training::Loss parse_loss(const std::string& word) {
-  if (word == "ce") return Training::Loss::kCrossEntropy;
-  if (word == "la") return Training::Loss::kLogitAdjusted;
-  if (word == "balanced-softmax") return Training::Loss::kBalancedSoftmax;
-  if (word == "weights") return Training::Loss::kClassWeights;
-  if (word == "offset") return Training::Loss::kOffset;
-  throw_usage("trained_with is '" + word +
-              "'; expected 'ce', 'la', 'la:TAU', 'balanced-softmax', ('weights', w) or ('offset', "
-              "b) with one number per class");
-}
-
 EstimateOptions make_options(const std::string& loss, double tau,
                              const std::optional<Reals>& values, const std::string& input,
                              const ScoreReading& reading, const std::optional<Reals>& counts,
                              std::vector<std::string> classes, std::string rows, double temperature,
-                             double smoothing, std::optional<double> floor,
+                             double smoothing, bool pool, std::optional<double> floor,
                              std::optional<std::int64_t> ignore_index,
                              std::vector<std::int64_t> exclude, bool iterate, int max_rounds,
                              bool allow_unconverged, int threads) {
@@ -55,6 +44,7 @@ EstimateOptions make_options(const std::string& loss, double tau,
   options.rows = std::move(rows);
   options.temperature = temperature;
   options.smoothing = smoothing;
+  options.pool = pool;
   options.floor = floor;
   options.ignore_index = ignore_index;
   options.excluded = std::move(exclude);
@@ -213,7 +203,7 @@ Two priors are equal when their files are; they pickle as their files.)",
           "Class names in the order of the columns; None when they are not known.")
       .def_prop_ro(
           "rows", [](const ClassPrior& p) { return p.settings.rows; },
-          "Where the rows come from: 'train', 'train-augmented' or 'holdout'.")
+          "Where the rows come from: 'train', 'train-augmented', 'holdout' or 'loo'.")
       .def_prop_ro(
           "input",
           [](const ClassPrior& p) { return std::string(kind_name(p.settings.input_kind)); },
@@ -227,6 +217,9 @@ Two priors are equal when their files are; they pickle as their files.)",
       .def_prop_ro(
           "smoothing", [](const ClassPrior& p) { return p.settings.smoothing; },
           "Pull towards the class frequencies, in rows.")
+      .def_prop_ro(
+          "pool", [](const ClassPrior& p) { return p.settings.pool; },
+          "Whether q was drawn towards a power of the class frequencies.")
       .def_prop_ro(
           "weighted", [](const ClassPrior& p) { return p.settings.weighted; },
           "Whether labelled rows were weighted to follow the class frequencies.")
@@ -311,16 +304,16 @@ void bind_prior(nb::module_& m) {
              const std::optional<Reals>& values, const std::string& input,
              const ScoreReading& reading, const std::optional<Reals>& counts,
              std::vector<std::string> classes, std::string rows, double temperature,
-             double smoothing, std::optional<double> floor,
+             double smoothing, bool pool, std::optional<double> floor,
              std::optional<std::int64_t> ignore_index, std::vector<std::int64_t> exclude,
              bool iterate, int max_rounds, bool allow_unconverged, int threads) {
             new (self) EstimateOptions(
                 make_options(loss, tau, values, input, reading, counts, std::move(classes),
-                             std::move(rows), temperature, smoothing, floor, ignore_index,
+                             std::move(rows), temperature, smoothing, pool, floor, ignore_index,
                              std::move(exclude), iterate, max_rounds, allow_unconverged, threads));
           },
           nb::kw_only(), "loss"_a, "tau"_a, "values"_a.none(), "input"_a, "reading"_a,
-          "counts"_a.none(), "classes"_a, "rows"_a, "temperature"_a, "smoothing"_a,
+          "counts"_a.none(), "classes"_a, "rows"_a, "temperature"_a, "smoothing"_a, "pool"_a,
           "floor"_a.none(), "ignore_index"_a.none(), "exclude"_a, "iterate"_a, "max_rounds"_a,
           "allow_unconverged"_a, "threads"_a);
   bind_class_prior(m);

@@ -36,6 +36,7 @@ std::string as_python(std::string_view sentence) {
       {std::regex("--input (logits|probs|log-probs|auto)\\b"), "input=\"$1\""},
       {std::regex("--output (logits|probs|log-probs|labels)\\b"), "output=\"$1\""},
       {std::regex("--strength auto\\b"), "strength=\"auto\""},
+      {std::regex("--rows (train|train-augmented|holdout|loo)(?![a-z-])"), "rows=\"$1\""},
       {std::regex("--trained-with (ce|la(?::[0-9.e+-]*[0-9])?|balanced-softmax)(?![a-z0-9-])"),
        "trained_with=\"$1\""},
       {std::regex("--trained-with (weights|offset)\\b"), "trained_with=(\"$1\", ...)"},
@@ -46,7 +47,7 @@ std::string as_python(std::string_view sentence) {
       {std::regex("--confusion (soft|hard)\\b"), "confusion=\"$1\""},
       {std::regex("--mode (auto|fold|add)\\b"), "mode=\"$1\""},
       {std::regex("--target (uniform|empirical|estimated:[a-z-]*[a-z])\\b"), "target=\"$1\""},
-      {std::regex("--(iterate|again|normalise|binary)\\b"), "$1=True"},
+      {std::regex("--(iterate|again|normalise|binary|pool)\\b"), "$1=True"},
       {std::regex("--allow-unconverged\\b"), "allow_unconverged=True"},
       {std::regex("--([a-z][a-z-]*[a-z]) (-?[0-9][0-9.e+-]*[0-9]|-?[0-9])(?![0-9/])"), "--$1=$2"},
   };
@@ -69,6 +70,17 @@ ScoreKind parse_kind(const std::string& word, const char* argument) {
                                {"logits", ScoreKind::kLogits},
                                {"probs", ScoreKind::kProbs},
                                {"log-probs", ScoreKind::kLogProbs}}});
+}
+
+Training::Loss parse_loss(const std::string& word) {
+  if (word == "ce") return Training::Loss::kCrossEntropy;
+  if (word == "la") return Training::Loss::kLogitAdjusted;
+  if (word == "balanced-softmax") return Training::Loss::kBalancedSoftmax;
+  if (word == "weights") return Training::Loss::kClassWeights;
+  if (word == "offset") return Training::Loss::kOffset;
+  throw_usage("trained_with is '" + word +
+              "'; expected 'ce', 'la', 'la:TAU', 'balanced-softmax', ('weights', w) or ('offset', "
+              "b) with one number per class");
 }
 
 OutputKind parse_output(const std::string& word) {

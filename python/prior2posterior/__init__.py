@@ -15,6 +15,8 @@ are z' = z - log q + log target. Nothing is trained again.
 Estimate and inspect
     estimate_prior      effective prior of score arrays
     PosteriorSum        the same over batches, machines, Dask, Ray or Spark partitions
+    leave_one_out_scores
+                        training rows of frozen features, each left out of the linear head
     inspect             prior against class frequencies; bias left in labelled scores
     judge_inputs        have the inputs moved, or does a label shift explain unlabelled rows?
     load_prior, save    the prior file
@@ -46,6 +48,7 @@ from ._correct import correct, make_correction, methods
 from ._errors import DeviceCopyWarning, Error, PriorWarning
 from ._estimate import PosteriorSum, estimate_prior, load_prior, save
 from ._evaluate import evaluate, inspect, judge_inputs
+from ._leave_one_out import leave_one_out_scores
 
 __all__ = [
     "BLOCK_ROWS",
@@ -64,6 +67,7 @@ __all__ = [
     "evaluate",
     "inspect",
     "judge_inputs",
+    "leave_one_out_scores",
     "load_prior",
     "make_correction",
     "methods",

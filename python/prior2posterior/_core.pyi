@@ -53,6 +53,7 @@ class EstimateOptions:
         rows: str,
         temperature: float,
         smoothing: float,
+        pool: bool,
         floor: float | None,
         ignore_index: int | None,
         exclude: Sequence[int],
@@ -116,7 +117,9 @@ class ClassPrior:
 
     @property
     def rows(self) -> str:
-        """Where the rows come from: 'train', 'train-augmented' or 'holdout'."""
+        """
+        Where the rows come from: 'train', 'train-augmented', 'holdout' or 'loo'.
+        """
 
     @property
     def input(self) -> str:
@@ -133,6 +136,10 @@ class ClassPrior:
     @property
     def smoothing(self) -> float:
         """Pull towards the class frequencies, in rows."""
+
+    @property
+    def pool(self) -> bool:
+        """Whether q was drawn towards a power of the class frequencies."""
 
     @property
     def weighted(self) -> bool:
@@ -445,6 +452,31 @@ def correct(
 ) -> None: ...
 def detect_kind(scores: Scores) -> str: ...
 def methods() -> dict[str, str]: ...
+def leave_one_out_scores(
+    features: Scores,
+    labels: Annotated[
+        NDArray[numpy.int64], dict(shape=(None,), order="C", device="cpu", writable=False)
+    ],
+    weight: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, None), order="C", device="cpu", writable=False)
+    ],
+    bias: Annotated[
+        NDArray[numpy.float32], dict(shape=(None,), order="C", device="cpu", writable=False)
+    ],
+    *,
+    loss: str,
+    tau: float,
+    values: Annotated[
+        NDArray[numpy.float64], dict(shape=(None,), order="C", device="cpu", writable=False)
+    ]
+    | None,
+    counts: Annotated[
+        NDArray[numpy.float64], dict(shape=(None,), order="C", device="cpu", writable=False)
+    ]
+    | None,
+    threads: int,
+    out: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order="C", device="cpu")],
+) -> None: ...
 
 class Metrics:
     """

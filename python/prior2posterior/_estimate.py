@@ -30,7 +30,7 @@ from ._values import (
 __all__ = ["PosteriorSum", "estimate_prior", "load_prior", "save"]
 
 
-def _training(
+def training_of(
     trained_with: Any, classes: Sequence[str] | None
 ) -> tuple[str, float, NDArray[np.float64] | None]:
     """Loss, tau and values behind `trained_with`."""
@@ -64,6 +64,7 @@ def _options(
     exclude: Iterable[int | str],
     classes: Sequence[str] | None,
     threads: int | None,
+    pool: bool = False,
     normalise: bool = False,
     log_base: float | None = None,
     binary: bool = False,
@@ -71,9 +72,9 @@ def _options(
     max_rounds: int = 1000,
     allow_unconverged: bool = False,
 ) -> _core.EstimateOptions:
-    if rows not in ("train", "train-augmented", "holdout"):
-        raise Error(f"rows is '{rows}'; expected 'train', 'train-augmented' or 'holdout'")
-    loss, tau, values = _training(trained_with, classes)
+    if rows not in ("train", "train-augmented", "holdout", "loo"):
+        raise Error(f"rows is '{rows}'; expected 'train', 'train-augmented', 'holdout' or 'loo'")
+    loss, tau, values = training_of(trained_with, classes)
     return _core.EstimateOptions(
         loss=loss,
         tau=tau,
@@ -85,6 +86,7 @@ def _options(
         rows=rows,
         temperature=number(temperature, "temperature"),
         smoothing=number(smoothing, "smoothing"),
+        pool=bool(pool),
         floor=None if floor is None else number(floor, "floor"),
         ignore_index=maybe_integer(ignore_index, "ignore_index"),
         exclude=class_numbers(exclude, classes),
@@ -117,7 +119,7 @@ class PosteriorSum:
         Number of classes C; None: that of the first batch.
     counts
         Training images per class, shape (C,), or a mapping from class name.
-    trained_with, input, rows, temperature, smoothing, floor, ignore_index, exclude, classes
+    trained_with, input, rows, temperature, smoothing, pool, floor, ignore_index, exclude, classes
         As for :func:`estimate_prior`.
     normalise, log_base, binary
         As for :func:`estimate_prior`; `binary` with `input`, because one batch does not tell it.
@@ -150,6 +152,7 @@ class PosteriorSum:
         rows: str = "train",
         temperature: float = 1.0,
         smoothing: float = 0.0,
+        pool: bool = False,
         floor: float | None = None,
         ignore_index: int | None = None,
         exclude: Iterable[int | str] = (),
@@ -173,6 +176,7 @@ class PosteriorSum:
             "rows": rows,
             "temperature": temperature,
             "smoothing": smoothing,
+            "pool": pool,
             "floor": floor,
             "ignore_index": ignore_index,
             "exclude": exclude if isinstance(exclude, (str, int)) else tuple(exclude),
@@ -401,6 +405,7 @@ def estimate_prior(
     rows: str = "train",
     temperature: float = 1.0,
     smoothing: float = 0.0,
+    pool: bool = False,
     floor: float | None = None,
     classes: Sequence[str] | None = None,
     ignore_index: int | None = None,
@@ -438,11 +443,16 @@ def estimate_prior(
         What the scores are: ``'auto'`` (told from the first rows, checked on all), ``'logits'``,
         ``'probs'`` or ``'log-probs'``.
     rows
-        Where the rows come from: ``'train'``, ``'train-augmented'`` or ``'holdout'``.
+        Where the rows come from: ``'train'``, ``'train-augmented'``, ``'holdout'`` or, for the
+        scores of :func:`leave_one_out_scores`, ``'loo'``.
     temperature
         T > 0: scores are used as z / T from here on.
     smoothing
         Pull q towards the class frequencies as that many more rows would.
+    pool
+        For few rows (fewer than 100, held out): draw log q towards a line in the log class
+        frequencies, each class by its standard error. Needs 4 measured classes and `counts` or
+        `labels`; contradicts `smoothing` and `iterate`.
     floor
         Least value of q; None: 1 / (100 N C).
     classes
@@ -489,6 +499,11 @@ def estimate_prior(
     One pass, O(rows * C); memory O(C * threads). The interpreter lock is released and Ctrl-C
     works. Source: Bhat et al., Prior2Posterior, WACV 2025, arXiv:2412.16540.
 
+    With `pool`, log q_c = a + s log pi_c + u_c + e_c, u_c of variance v, e_c of the standard error
+    of class c; a, s by generalised least squares, v by the restricted likelihood. log q_c becomes
+    m_c + v / (v + stderr_c^2) (log q_c - m_c) on the line m = a + s log pi. `log_q_stderr` stays
+    that of the rows. Sources: Efron and Morris 1975; Patterson and Thompson 1971.
+
     Examples
     --------
     >>> prior = prior2posterior.estimate_prior(train_logits, counts=counts)
@@ -501,6 +516,7 @@ def estimate_prior(
         "rows": rows,
         "temperature": temperature,
         "smoothing": smoothing,
+        "pool": pool,
         "floor": floor,
         "ignore_index": ignore_index,
         "exclude": exclude,

@@ -45,7 +45,7 @@ class EffectivePrior:
     ----------
     n_classes
         Number of classes C; may be left out when `counts` are given.
-    counts, trained_with, rows, temperature, smoothing, floor, ignore_index, exclude, classes
+    counts, trained_with, rows, temperature, smoothing, pool, floor, ignore_index, exclude, classes
         As for :func:`prior2posterior.estimate_prior`.
     input
         What the scores are: ``'logits'``, ``'probs'`` or ``'log-probs'``. Nothing is guessed.
@@ -80,6 +80,7 @@ class EffectivePrior:
         rows: str = "train",
         temperature: float = 1.0,
         smoothing: float = 0.0,
+        pool: bool = False,
         floor: float | None = None,
         ignore_index: int | None = None,
         exclude: Iterable[int | str] = (),
@@ -104,6 +105,7 @@ class EffectivePrior:
             "rows": rows,
             "temperature": temperature,
             "smoothing": smoothing,
+            "pool": pool,
             "floor": floor,
             "ignore_index": ignore_index,
             "exclude": exclude if isinstance(exclude, (str, int)) else tuple(exclude),

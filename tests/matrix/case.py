@@ -18,6 +18,7 @@ FACTORS = {
     "trained_with": ("ce", "la:1", "la:0.5", "balanced-softmax", "weights", "offset"),
     "temperature": (1.0, 1.7),
     "smoothing": (0.0, 5.0),
+    "pool": (False, True),
     "split": ("whole", "two files", "parts"),
     "iterate": (False, True),
     "method": (
@@ -125,7 +126,9 @@ def supply(o):
         o["counts"] = "given"
     o["evidence"] = "all"
     if o["iterate"]:
-        o["smoothing"], o["split"] = 0.0, "whole"
+        o["smoothing"], o["pool"], o["split"] = 0.0, False, "whole"
+    if o["pool"]:
+        o["smoothing"] = 0.0
     if o["method"] in ("em", "map-em", "bbse", "rlls", "drops"):
         o["target"] = "uniform"
 
@@ -147,7 +150,7 @@ class Case:
         rng = self.rng = np.random.default_rng([seed, 2, index])
         if rng.random() < 0.8:
             supply(o)
-        c = self.n_classes = int(rng.integers(3, 6))
+        c = self.n_classes = int(rng.integers(3, 6)) + (3 if o["pool"] else 0)
         positions = 6 if o["shape"] != "rows" else 1
         share = np.sort(rng.dirichlet(np.full(c, 2.0)) + 0.05)[::-1]
         if o["counts"] == "with a zero":

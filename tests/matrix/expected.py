@@ -28,10 +28,12 @@ def evidence_of(case):
 
 
 def estimate_refused(case, parts):
-    """Whether p2p must refuse the estimate: something needs class counts."""
+    """Whether p2p must refuse the estimate: it needs class counts, or options contradict."""
     o = case.options
     known = case.counts is not None or o["labels"]
-    needs = o["iterate"] or o["smoothing"] > 0 or o["trained_with"][:2] in ("la", "ba")
+    needs = o["iterate"] or o["pool"] or o["smoothing"] > 0 or o["trained_with"][:2] in ("la", "ba")
+    if o["pool"] and (o["iterate"] or o["smoothing"] > 0):
+        return True
     if o["iterate"] and (
         o["smoothing"] > 0 or o["split"] in (("parts",) if parts else ("parts", "two files"))
     ):
@@ -56,6 +58,7 @@ def prior_of(case):
         b=b,
         temperature=o["temperature"],
         smoothing=o["smoothing"],
+        pool=o["pool"],
         exclude=case.exclude,
     )
     prior.iterated = o["iterate"]

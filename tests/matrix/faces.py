@@ -86,6 +86,7 @@ class Python:
             trained_with=(loss, case.values) if loss in ("weights", "offset") else loss,
             temperature=o["temperature"],
             smoothing=o["smoothing"],
+            pool=o["pool"],
             ignore_index=o["ignore"],
             exclude=case.exclude,
             iterate=o["iterate"],
@@ -255,6 +256,8 @@ class Command:
         args += ["--trained-with", loss]
         if o["iterate"]:
             args.append("--iterate")
+        if o["pool"]:
+            args.append("--pool")
         if o["split"] == "parts":
             for k in (1, 2):
                 self._run("estimate", *args, "--part", f"{k}/2", "-o", f"part{k}.json")

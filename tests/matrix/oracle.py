@@ -46,7 +46,16 @@ class Prior:
     """q, r and the standard error of log q."""
 
     def __init__(
-        self, z, *, labels=None, counts=None, b=0.0, temperature=1.0, smoothing=0.0, exclude=()
+        self,
+        z,
+        *,
+        labels=None,
+        counts=None,
+        b=0.0,
+        temperature=1.0,
+        smoothing=0.0,
+        pool=False,
+        exclude=(),
     ):
         n_classes = z.shape[1]
         if counts is None and labels is not None:
@@ -67,15 +76,18 @@ class Prior:
         self.pi = None if counts is None else counts / counts.sum()
         p = softmax(z / temperature + self.b)
         raw = weights @ p / weights.sum()
-        q = raw if smoothing == 0 else (n * raw + smoothing * self.pi) / (n + smoothing)
-        floor = 1 / (100 * n * n_classes)
+        self.log_q_stderr = self._stderr(weights[:, None] * p, labels, raw, used)
         self.kept = np.ones(n_classes, bool) if counts is None else counts > 0
         self.kept[list(exclude)] = False
+        q = raw if smoothing == 0 else (n * raw + smoothing * self.pi) / (n + smoothing)
+        if pool:
+            q = raw.copy()
+            q[self.kept] = pooled(*(x[self.kept] for x in (raw, self.log_q_stderr, self.pi)))
+        floor = 1 / (100 * n * n_classes)
         self.floored = (q < floor) & self.kept
         self.q = normalised(np.maximum(q, floor))
         self.r = np.full(n_classes, np.nan)
         self.r[self.kept] = normalised(np.exp((log(self.q) - self.b)[self.kept]))
-        self.log_q_stderr = self._stderr(weights[:, None] * p, labels, raw, used)
 
     def _stderr(self, wp, labels, raw, used):
         n = used.sum()
@@ -89,6 +101,25 @@ class Prior:
             within = np.where(m > 0, own**2 / np.maximum(m, 1), 0)
             outside = np.where(rest > 0, (total - own) ** 2 / np.maximum(rest, 1), 0)
             return np.sqrt(n / (n - 1) * np.maximum(squares - within - outside, 0)) / total
+
+
+def pooled(q, error, pi):
+    """Posterior mean of log q on a line in log pi; the sum of q stays. Matrices, as REML has it."""
+    measured = (q > 0) & np.isfinite(error)
+    x = np.column_stack([np.ones(len(pi)), log(pi)])
+    design, y, noise = x[measured], log(q[measured]), np.diag(error[measured] ** 2)
+    least = np.inf
+    for variance in np.exp(-16 + np.arange(201) / 10):
+        covariance = noise + variance * np.eye(len(y))
+        information = design.T @ np.linalg.solve(covariance, design)
+        line = np.linalg.solve(information, design.T @ np.linalg.solve(covariance, y))
+        off = y - design @ line
+        weighed = np.linalg.solve(covariance, off)
+        cost = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1] + off @ weighed
+        if cost < least:
+            least, log_q = cost, x @ line
+            log_q[measured] += variance * weighed
+    return normalised(np.exp(log_q)) * q.sum()
 
 
 def class_weights(labels, shares):

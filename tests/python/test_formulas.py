@@ -3,6 +3,7 @@
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import prior2posterior as p2p
+import pytest
 from conftest import softmax
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,3 +111,44 @@ def test_weighted_rows_count_as_often_as_their_weight(z, seed):
     weighted = p2p.PosteriorSum(input="logits", floor=1e-12).update(z, weights=weights).compute()
     repeated = p2p.estimate_prior(np.repeat(z, weights, axis=0), input="logits", floor=1e-12)
     np.testing.assert_allclose(weighted.effective, repeated.effective, rtol=1e-12)
+
+
+def drawn_together(q, error, pi):
+    """Posterior mean of log q on a line in log pi, its variance the likeliest of 201 (REML)."""
+    x, y = np.column_stack([np.ones(len(q)), np.log(pi)]), np.log(q)
+    least, best = np.inf, y
+    for variance in np.exp(-16 + np.arange(201) / 10):
+        covariance = np.diag(variance + error**2)
+        information = x.T @ np.linalg.solve(covariance, x)
+        line = x @ np.linalg.solve(information, x.T @ np.linalg.solve(covariance, y))
+        cost = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1]
+        cost += (y - line) @ np.linalg.solve(covariance, y - line)
+        if cost < least:
+            least, best = cost, line + variance * np.linalg.solve(covariance, y - line)
+    drawn = np.exp(best)
+    return drawn / drawn.sum()
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("first", [0, 60, 120, 180])
+def test_a_pooled_prior_is_a_posterior_mean(toy, first, labelled):
+    z, y = (rows[first : first + 60] for rows in (toy.logits.astype(np.float64), toy.labels))
+    p = softmax(z)
+    pi = toy.counts / toy.counts.sum()
+    if labelled:
+        # Strata: the rows of the class against the rest, the former weighted to follow the counts.
+        p = (pi * len(z) / np.maximum(np.bincount(y, minlength=7), 1))[y, None] * p
+        m = np.bincount(y, minlength=7)
+        own = np.array([p[y == c, c].sum() for c in range(7)])
+        squares = own**2 / np.maximum(m, 1) + (p.sum(0) - own) ** 2 / (len(y) - m)
+        variance = ((p**2).sum(0) - squares) * len(y) / (len(y) - 1)
+        error = np.sqrt(variance) / p.sum(0)
+    else:
+        error = p.std(0) / np.sqrt(len(z) - 1) / p.mean(0)
+    q = p.sum(0) / p.sum()
+    prior = p2p.estimate_prior(
+        z, counts=toy.counts, labels=y if labelled else None, rows="holdout", pool=True
+    )
+    assert prior.pool
+    np.testing.assert_allclose(prior.log_q_stderr, error, rtol=1e-9)
+    np.testing.assert_allclose(prior.effective, drawn_together(q, error, pi), rtol=1e-9)

@@ -124,12 +124,26 @@ def test_a_refused_first_batch_settles_nothing(toy):
     assert total.update(toy.logits).n_classes == 7
 
 
+def test_pooled_batches_and_sums_that_are_merged_give_the_pooled_prior(toy):
+    z = toy.logits[:60]
+    expected = p2p.estimate_prior(z, counts=toy.counts, pool=True)
+    assert (expected.effective != p2p.estimate_prior(z, counts=toy.counts).effective).any()
+    total = p2p.PosteriorSum(counts=toy.counts, pool=True).update(z[:20]).update(z[20:])
+    assert total.compute() == expected
+    blocks = p2p.estimate_prior(iter([z[:20], z[20:]]), counts=toy.counts, pool=True)
+    assert blocks == expected
+    parts = [p2p.PosteriorSum(counts=toy.counts, pool=True).update(x) for x in (z[:20], z[20:])]
+    merged = pickle.loads(pickle.dumps(sum(parts))).compute()
+    np.testing.assert_allclose(merged.effective, expected.effective, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("other", "what"),
     [
         ({"temperature": 2.0}, "temperature"),
         ({"trained_with": "la"}, "the training offset"),
         ({"smoothing": 1.0}, "smoothing"),
+        ({"pool": True}, "pooling"),
         ({"rows": "holdout"}, "where the rows come from"),
         ({"classes": ["a", "b", "c", "d", "e", "f", "g"]}, "class names"),
     ],

@@ -209,6 +209,15 @@ BAD_OPTIONS = {
     "temperature": ({"temperature": 0}, ["temperature", "positive"]),
     "smoothing": ({"smoothing": -1}, ["smoothing"]),
     "smoothing without counts": ({"smoothing": 1}, ["smoothing", "counts"]),
+    "pool without counts": ({"pool": True}, ["pool=True", "counts"]),
+    "pool beside smoothing": (
+        {"pool": True, "smoothing": 1, "counts": [3, 2, 1, 1, 1, 1, 1]}, ["pool=True", "smoothing"]
+    ),
+    "pool beside iterate": (
+        {"pool": True, "iterate": True, "counts": [3, 2, 1, 1, 1, 1, 1]},
+        ["pool=True", "iterate=True"],
+    ),
+    "pool of equal counts": ({"pool": True, "counts": [5] * 7}, ["pool=True", "one frequency"]),
     "floor": ({"floor": 0.5}, ["floor", "1/C"]),
     "rows": ({"rows": "test"}, ["'test'", "'holdout'"]),
     "excluded class": ({"exclude": [9]}, ["9", "0 to 6"]),

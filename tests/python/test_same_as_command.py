@@ -93,6 +93,7 @@ def test_labelled_numbers_that_are_read(toy, name):
         ),
         ({"input": "logits", "rows": "holdout"}, ["--input", "logits", "--rows", "holdout"]),
         ({"iterate": True}, ["--iterate"]),
+        ({"pool": True}, ["--pool"]),
     ],
 )
 def test_estimate_with_options(command, toy, options, arguments):

@@ -88,6 +88,14 @@ def test_smoothing_floor_and_excluded_classes_act_as_in_estimate_prior(logits, c
     assert found.excluded.tolist() == [0]
 
 
+def test_few_rows_are_pooled_as_in_estimate_prior(logits, counts):
+    settings = {"counts": counts, "pool": True, "rows": "holdout"}
+    few = logits[:60]
+    found, expected = measured(few, **settings), p2p.estimate_prior(few, **settings)
+    assert_same(found, expected, 1e-12)
+    assert found.pool
+
+
 def test_labels_give_the_counts_and_the_stratified_errors(logits, labels):
     found, expected = measured(logits, labels), p2p.estimate_prior(logits, labels=labels)
     assert_same(found, expected, 1e-12)
