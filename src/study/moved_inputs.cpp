@@ -9,6 +9,7 @@
 #include <cmath>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "correction/confusion.hpp"
 #include "correction/not_found.hpp"
@@ -88,7 +89,7 @@ void find_label_shift(const ClassPrior& prior, const Evidence& evidence, MovedIn
     const bool corrected = prior.is_corrected(static_cast<std::int64_t>(c));
     shift[c] = corrected ? shift[c] * (1 - kept) : mean[c];
   }
-  result.label_shift = shift;
+  result.label_shift = std::move(shift);
   result.label_shift_converged = found.converged;
 }
 
@@ -283,8 +284,7 @@ void judge(const std::string& obstacle, MovedInputs& result) {
     result.sentence = fmt::format(
         "A label shift, or none, explains these rows: {}. Moved inputs that change the confidence "
         "by {:.3f} would show in half of the cases, smaller moves less often. The stored prior "
-        "serves these rows; --target says how "
-        "frequent their classes are (estimated:em finds it).",
+        "serves these rows; --target says how frequent their classes are (estimated:em finds it).",
         measured, half_width);
   } else {
     result.sentence = fmt::format(
@@ -326,9 +326,8 @@ MovedInputs judge_inputs(const ClassPrior& prior, const Evidence& evidence) {
   } else {
     result.sentence = fmt::format(
         "The mean posterior of these rows differs from the stored prior by {:.4f} in total "
-        "variation ({}). Without labelled "
-        "held-out rows (--holdout, --holdout-labels) nobody can tell a label shift from moved "
-        "inputs; if these may have moved, {}.",
+        "variation ({}). Without labelled held-out rows (--holdout, --holdout-labels) nobody can "
+        "tell a label shift from moved inputs; if these may have moved, {}.",
         result.tv, describe(result.tv_ci95), kWhatToDo);
   }
   if (!result.label_shift.empty() && !result.label_shift_converged) {
