@@ -122,7 +122,7 @@ def test_parts_are_pooled_once_none_is_missing(few):
     np.save(few / "z.npy", z)
     part = [estimate("z.npy", "--counts", "counts.npy", "--pool", "--part", f"{k}/2", cwd=few,
                      output=f"{k}.json") for k in (1, 2)]  # fmt: skip
-    for found, p in zip(part, (softmax(z[:4096]), softmax(z[4096:]))):
+    for found, p in zip(part, (softmax(z[:4096]), softmax(z[4096:])), strict=True):
         measured = p.mean(axis=0) > 0
         assert np.array(found["effective"])[measured] == pytest.approx(
             p.mean(axis=0)[measured], rel=1e-4
@@ -141,7 +141,7 @@ def of_classes(y, rng):
 
 
 def weighted_shares(z, y):
-    """q of rows weighted to TAIL, its errors with and without strata, and the rows of each class."""
+    """q of rows weighted to TAIL, its errors with and without strata, the rows of each class."""
     m = np.bincount(y, minlength=20)
     n = len(y)
     u = (TAIL * n / np.maximum(m, 1))[y][:, None] * softmax(z)
