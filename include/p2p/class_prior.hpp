@@ -25,9 +25,9 @@ struct PriorSettings {
   std::vector<double> counts;           ///< training images per class, [C], or empty
   bool weighted = false;                ///< rows were weighted to the training prior
   double smoothing = 0;                 ///< kappa, in rows
-  bool pool = false;                    ///< q was drawn towards a power of the frequencies
-  std::optional<double> floor;          ///< lower bound of q; default 1 / (100 N C)
-  std::vector<std::int64_t> excluded;   ///< classes whose score is left as it is, ascending
+  bool pool = false;  ///< draw q towards a power of the frequencies once no part is missing
+  std::optional<double> floor;         ///< lower bound of q; default 1 / (100 N C)
+  std::vector<std::int64_t> excluded;  ///< classes whose score is left as it is, ascending
 };
 
 /// One input file, or a part of the data set it belongs to.
@@ -76,8 +76,9 @@ struct ClassPrior {
 ///   r = log q~ - b.
 /// Standard error of log q without labels: sqrt((mean p^2 - q^2) / (N - 1)) / q; with labels
 /// stratified, own class against the rest: N^2 Var = S2 - D^2 / m_c - (S - D)^2 / (N - m_c), an
-/// upper bound of full stratification that needs O(C) memory. Error: no rows; smoothing without
-/// counts; counts or an offset of another length. O(C).
+/// upper bound (in expectation) of full stratification that needs O(C) memory. With settings.pool q
+/// is pooled (docs/method.md) unless parts are missing. Error: no rows; smoothing or pool without
+/// counts; pool of too few measured classes; counts or an offset of another length. O(C).
 ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
                         std::vector<PriorInput> inputs);
 

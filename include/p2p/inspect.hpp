@@ -13,9 +13,11 @@ namespace p2p {
 /// Distances between two distributions q and pi over the classes where both are positive; elsewhere
 /// only in tv.
 struct PriorDistance {
-  double tv = 0;         ///< total variation, 1/2 sum |q - pi|
-  Interval tv_ci95;      ///< of the distance without sampling noise, which makes tv larger: tv may
-                         ///< lie above it. Covers 95 % or more whatever q is (docs/metrics.md)
+  double tv = 0;  ///< total variation, 1/2 sum |q - pi|
+  /// Of the distance without sampling noise, which makes tv larger: tv may lie above it. Covers 95
+  /// % or more whatever q is (docs/metrics.md). Absent for a pooled q, whose errors are not those
+  /// of the rows.
+  std::optional<Interval> tv_ci95;
   double kl = 0;         ///< KL(q || pi), natural log
   double spearman = 0;   ///< rank correlation, average ranks; NaN when either is constant
   double max_ratio = 0;  ///< largest of q/pi and pi/q
@@ -41,7 +43,7 @@ struct ClassBelief {
 struct PriorInspection {
   std::optional<PriorDistance> distance;  ///< absent without counts
   GapVerdict gap = GapVerdict::kUnknown;  ///< unknown without counts, while parts are missing,
-                                          ///< and where tv_ci95 holds kNoGapTv: too few rows
+                                          ///< for a pooled q, and where tv_ci95 holds kNoGapTv
   std::string gap_sentence;
   std::vector<ClassBelief> over_believed;   ///< at most `listed`, largest ratio first
   std::vector<ClassBelief> under_believed;  ///< smallest ratio first

@@ -15,7 +15,7 @@ namespace p2p {
 /// unlabelled rows.
 enum class InputsVerdict : std::uint8_t {
   kInputsMoved,         ///< no label shift within reason does
-  kLabelShiftExplains,  ///< one does, and moved inputs would have shown
+  kLabelShiftExplains,  ///< one does, and moved inputs had their chance to show
   kUnknown,             ///< no labelled held-out rows, or too few rows
 };
 
@@ -25,8 +25,8 @@ inline constexpr std::int64_t kLeastHeldOutRows = 10;
 inline constexpr std::int64_t kMostJoinedRows = 20;
 /// Share of the rows that may be of classes with fewer than kLeastHeldOutRows.
 inline constexpr double kMostRareShare = 0.8;
-/// Moved inputs had their chance to show when the interval of the confidence reaches no farther
-/// than this to either side.
+/// label-shift-explains is said when the interval of the confidence reaches no farther than this to
+/// either side: a move that changes it by as much as it reaches shows in half of the cases.
 inline constexpr double kVisibleConfidence = 0.05;
 
 /// A statistic of the unlabelled rows and what the label shift makes of the held-out rows.
@@ -41,10 +41,12 @@ struct MovedInputs {
   std::int64_t n_rows = 0;             ///< unlabelled rows
   std::int64_t n_held_out = 0;         ///< labelled held-out rows
   double tv = 0;                       ///< of the mean posterior of the unlabelled rows from q
-  Interval tv_ci95;                    ///< without sampling noise of either (docs/metrics.md)
+  std::optional<Interval> tv_ci95;     ///< without sampling noise of either (docs/metrics.md);
+                                       ///< absent where the stored q is pooled
   std::vector<double> mean_posterior;  ///< of the unlabelled rows, [C], sums to 1
   std::vector<double> label_shift;  ///< class frequencies t that fit the unlabelled rows best, by
                                     ///< em; [C], sums to 1; empty where there are none
+  bool label_shift_converged = false;          ///< else label_shift is the last round of em
   std::optional<ShiftedStatistic> confidence;  ///< largest posterior of a row
   std::optional<ShiftedStatistic> entropy;     ///< of the posterior of a row, over log C
   InputsVerdict verdict = InputsVerdict::kUnknown;

@@ -57,9 +57,34 @@ PriorDistance distance(const ClassPrior& prior) {
     result.kl += q[c] * std::log(q[c] / pi[c]);
     result.max_ratio = std::max({result.max_ratio, q[c] / pi[c], pi[c] / q[c]});
   }
-  result.tv_ci95 = tv_interval(prior, result.tv);
+  if (!prior.settings.pool) result.tv_ci95 = tv_interval(prior, result.tv);
   result.spearman = correlation(average_ranks(q_seen), average_ranks(pi_seen));
   return result;
+}
+
+void judge_gap(const std::string& measured, const Interval& ci, PriorInspection& result) {
+  const std::string interval =
+      fmt::format(" (95 % interval without sampling noise {:.4f} to {:.4f})", ci.low, ci.high);
+  if (ci.high < kNoGapTv) {
+    result.gap = GapVerdict::kNoGap;
+    result.gap_sentence =
+        measured + interval +
+        fmt::format(", below {}: both give nearly the same correction.", kNoGapTv);
+  } else if (ci.low >= kNoGapTv) {
+    result.gap = GapVerdict::kGap;
+    result.gap_sentence =
+        measured + interval +
+        fmt::format(
+            ", at least {}: the model does not hold the prior that its training counts "
+            "suggest. Which of the two corrects better, labelled held-out rows tell "
+            "(--method auto).",
+            kNoGapTv);
+  } else {
+    result.gap_sentence =
+        measured + interval +
+        fmt::format(": too few rows to tell whether it is above {}; more rows would tell.",
+                    kNoGapTv);
+  }
 }
 
 }  // namespace
@@ -73,36 +98,21 @@ PriorInspection inspect_prior(const ClassPrior& prior, std::int64_t listed) {
         "it with --counts.";
   } else {
     result.distance = distance(prior);
-    const Interval& ci = result.distance->tv_ci95;
     const std::string measured = fmt::format(
         "The effective prior and the class frequencies differ by {:.4f} in total variation",
         result.distance->tv);
-    const std::string interval =
-        fmt::format(" (95 % interval without sampling noise {:.4f} to {:.4f})", ci.low, ci.high);
     if (!missing_parts(prior).empty()) {
       result.gap_sentence =
           measured +
           ", but parts of the data set are missing, whose rows may be of other classes; join all "
           "parts with p2p merge.";
-    } else if (ci.high < kNoGapTv) {
-      result.gap = GapVerdict::kNoGap;
+    } else if (!result.distance->tv_ci95) {
       result.gap_sentence =
-          measured + interval +
-          fmt::format(", below {}: both give nearly the same correction.", kNoGapTv);
-    } else if (ci.low >= kNoGapTv) {
-      result.gap = GapVerdict::kGap;
-      result.gap_sentence =
-          measured + interval +
-          fmt::format(
-              ", at least {}: the model does not hold the prior that its training counts "
-              "suggest. Which of the two corrects better, labelled held-out rows tell "
-              "(--method auto).",
-              kNoGapTv);
+          measured +
+          ", but --pool drew q towards a power of these frequencies, so its distance from them has "
+          "no interval; estimate without --pool to judge the gap.";
     } else {
-      result.gap_sentence =
-          measured + interval +
-          fmt::format(": too few rows to tell whether it is above {}; more rows would tell.",
-                      kNoGapTv);
+      judge_gap(measured, *result.distance->tv_ci95, result);
     }
   }
 

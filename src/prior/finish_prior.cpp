@@ -16,14 +16,17 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // Default floor of q: this fraction of one row, spread over all classes.
 constexpr double kFloorFraction = 0.01;
+// Fewer labelled rows of a class do not tell how much its rows vary.
+constexpr std::int64_t kLeastOwnRows = 3;
 
 double sum(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
-// Standard errors of log q; see finish_prior() in the header.
+// Standard errors of log q; see finish_prior() in the header. Classes with fewer than
+// `least_own_rows` labelled rows are not stratified.
 std::vector<double> log_stderr(const PosteriorSum& sums, const std::vector<double>& posterior,
-                               double total) {
+                               double total, std::int64_t least_own_rows = 0) {
   const std::vector<double> squared = sums.posterior_squared();
   const std::vector<double> own = sums.own_class();
   const std::vector<std::int64_t> label_rows = sums.label_rows();
@@ -34,7 +37,7 @@ std::vector<double> log_stderr(const PosteriorSum& sums, const std::vector<doubl
   for (std::size_t c = 0; c < result.size(); ++c) {
     if (posterior[c] <= 0 || rows < 2) continue;
     double between = posterior[c] * posterior[c] / rows;
-    if (labelled > 0) {
+    if (labelled > 0 && label_rows[c] >= least_own_rows) {
       const auto own_rows = static_cast<double>(label_rows[c]);
       const double rest = posterior[c] - own[c];
       between = (own_rows > 0 ? own[c] * own[c] / own_rows : 0) +
@@ -53,10 +56,22 @@ void demand_length(const std::vector<double>& values, std::int64_t classes, cons
                              values.size(), classes));
 }
 
-// q, the shares of all rows' posteriors, where `set.pool` says so drawn together; the classes that
-// are not corrected keep theirs.
-std::vector<double> shares_of(const ClassPrior& prior, const std::vector<double>& posterior,
-                              double total) {
+// The errors of log q to pool by: NaN, not measured, where there are labels and none of the class.
+std::vector<double> pooling_errors(const PosteriorSum& sums, const std::vector<double>& posterior,
+                                   double total) {
+  std::vector<double> errors = log_stderr(sums, posterior, total, kLeastOwnRows);
+  const std::vector<std::int64_t> label_rows = sums.label_rows();
+  if (std::ranges::all_of(label_rows, [](auto m) { return m == 0; })) return errors;
+  for (std::size_t c = 0; c < errors.size(); ++c) {
+    if (label_rows[c] == 0) errors[c] = kNaN;
+  }
+  return errors;
+}
+
+// q, the shares of all rows' posteriors, where `set.pool` says so drawn together once no part is
+// missing; the classes that are not corrected keep theirs.
+std::vector<double> shares_of(const ClassPrior& prior, const PosteriorSum& sums,
+                              const std::vector<double>& posterior, double total) {
   std::vector<double> shares(posterior);
   for (double& share : shares) share /= total;
   if (!prior.settings.pool) return shares;
@@ -65,6 +80,8 @@ std::vector<double> shares_of(const ClassPrior& prior, const std::vector<double>
         "--pool draws the prior towards a power of the class frequencies and needs --counts or "
         "--labels");
   }
+  if (!missing_parts(prior).empty()) return shares;
+  const std::vector<double> errors = pooling_errors(sums, posterior, total);
   std::vector<std::size_t> kept;
   std::vector<double> q;
   std::vector<double> error;
@@ -73,7 +90,7 @@ std::vector<double> shares_of(const ClassPrior& prior, const std::vector<double>
     if (!prior.is_corrected(static_cast<std::int64_t>(c))) continue;
     kept.push_back(c);
     q.push_back(shares[c]);
-    error.push_back(prior.log_q_stderr[c]);
+    error.push_back(errors[c]);
     frequencies.push_back(prior.empirical[c]);
   }
   const std::vector<double> drawn = pooled(q, error, frequencies);
@@ -163,7 +180,7 @@ ClassPrior finish_prior(PriorSettings settings, const PosteriorSum& sums,
   }
 
   prior.log_q_stderr = log_stderr(sums, posterior, total);
-  const std::vector<double> shares = shares_of(prior, posterior, total);
+  const std::vector<double> shares = shares_of(prior, sums, posterior, total);
   const auto rows = static_cast<double>(prior.n_rows);
   const double floor = set.floor.value_or(kFloorFraction / (rows * static_cast<double>(classes)));
   prior.effective.resize(posterior.size());

@@ -103,7 +103,7 @@ Json inspection_json(const ClassPrior& prior, const PriorInspection& inspection,
   out["temperature"] = prior.settings.temperature;
   const auto& distance = inspection.distance;
   out["tv"] = distance ? real(distance->tv) : Json(nullptr);
-  out["tv_ci95"] = distance ? pair(distance->tv_ci95) : Json(nullptr);
+  out["tv_ci95"] = distance && distance->tv_ci95 ? pair(*distance->tv_ci95) : Json(nullptr);
   out["kl"] = distance ? real(distance->kl) : Json(nullptr);
   out["spearman"] = distance ? real(distance->spearman) : Json(nullptr);
   out["max_ratio"] = distance ? real(distance->max_ratio) : Json(nullptr);
@@ -143,9 +143,11 @@ Json moved_inputs_json(const MovedInputs& inputs) {
   out["n_rows"] = inputs.n_rows;
   out["n_held_out"] = inputs.n_held_out;
   out["tv"] = inputs.tv;
-  out["tv_ci95"] = pair(inputs.tv_ci95);
+  out["tv_ci95"] = inputs.tv_ci95 ? pair(*inputs.tv_ci95) : Json(nullptr);
   out["mean_posterior"] = inputs.mean_posterior;
   out["label_shift"] = inputs.label_shift.empty() ? Json(nullptr) : reals(inputs.label_shift);
+  out["label_shift_converged"] =
+      inputs.label_shift.empty() ? Json(nullptr) : Json(inputs.label_shift_converged);
   out["confidence"] = statistic(inputs.confidence);
   out["entropy"] = statistic(inputs.entropy);
   return out;

@@ -40,6 +40,10 @@ std::string beliefs_text(const ClassPrior& prior, const char* title,
   return out;
 }
 
+std::string interval_text(const std::optional<Interval>& ci) {
+  return ci ? fmt::format("   [{:.6f}, {:.6f}]", ci->low, ci->high) : "";
+}
+
 }  // namespace
 
 std::string metrics_text(const Metrics& metrics) {
@@ -87,8 +91,7 @@ std::string inspection_text(const ClassPrior& prior, const PriorInspection& insp
       "effective prior of {} classes from {} rows ({}), trained with {}\n", prior.n_classes(),
       prior.n_rows, prior.settings.rows, prior.settings.trained_with);
   if (const auto& d = inspection.distance) {
-    out += fmt::format("\n{:<22}{:.6f}   [{:.6f}, {:.6f}]\n", "total variation", d->tv,
-                       d->tv_ci95.low, d->tv_ci95.high);
+    out += fmt::format("\n{:<22}{:.6f}{}\n", "total variation", d->tv, interval_text(d->tv_ci95));
     out += fmt::format("{:<22}{:.6f}\n", "KL(q || pi)", d->kl);
     out += fmt::format("{:<22}{:.4f}\n", "Spearman", d->spearman);
     out += fmt::format("{:<22}{:.4f}\n", "largest ratio", d->max_ratio);
@@ -106,8 +109,8 @@ std::string inspection_text(const ClassPrior& prior, const PriorInspection& insp
 std::string moved_inputs_text(const ClassPrior& prior, const MovedInputs& inputs) {
   std::string out = fmt::format("\n{} unlabelled rows, {} labelled held-out rows\n", inputs.n_rows,
                                 inputs.n_held_out);
-  out += fmt::format("{:<22}{:.6f}   [{:.6f}, {:.6f}]\n", "TV(mean posterior, q)", inputs.tv,
-                     inputs.tv_ci95.low, inputs.tv_ci95.high);
+  out += fmt::format("{:<22}{:.6f}{}\n", "TV(mean posterior, q)", inputs.tv,
+                     interval_text(inputs.tv_ci95));
   const auto add = [&](const char* name, const std::optional<ShiftedStatistic>& s) {
     if (!s) return;
     out += fmt::format("{:<22}{:.4f}   expected {:.4f}, difference {:.4f} [{:.4f}, {:.4f}]\n", name,

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "correction/confusion.hpp"
 #include "correction/not_found.hpp"
@@ -47,6 +48,7 @@ ClassPrior prior_of(const EvidenceRows& rows, const ClassPrior& stored, const Ev
   PriorSettings settings = stored.settings;
   settings.input_kind = rows.kind;
   settings.smoothing = 0;
+  settings.pool = false;
   settings.weighted = false;
   ScoreSet& scores = *rows.scores;
   const PosteriorSum sums =
@@ -65,17 +67,19 @@ void measure_distance(const ClassPrior& stored, ClassPrior now, MovedInputs& res
     if (!std::isnan(of_stored))
       now.log_q_stderr[c] = std::hypot(std::isnan(own) ? 0 : own, of_stored);
   }
+  if (stored.settings.pool) return;  // its errors are those of the rows, not of the pooled q
   now.empirical = stored.effective;
   result.tv_ci95 = tv_interval(now, result.tv);
 }
 
 // The class frequencies that em finds; classes that are not corrected keep their mean posterior.
-std::vector<double> find_label_shift(const ClassPrior& prior, const Evidence& evidence,
-                                     const std::vector<double>& mean) {
+void find_label_shift(const ClassPrior& prior, const Evidence& evidence, MovedInputs& result) {
   CorrectionOptions options;
   options.method = Method::kEm;
   options.allow_unconverged = true;
-  std::vector<double> shift = make_correction(prior, options, evidence).target;
+  const Correction found = make_correction(prior, options, evidence);
+  const std::vector<double>& mean = result.mean_posterior;
+  std::vector<double> shift = found.target;
   double kept = 0;
   for (std::size_t c = 0; c < shift.size(); ++c) {
     if (prior.is_corrected(static_cast<std::int64_t>(c))) continue;
@@ -85,7 +89,8 @@ std::vector<double> find_label_shift(const ClassPrior& prior, const Evidence& ev
     const bool corrected = prior.is_corrected(static_cast<std::int64_t>(c));
     shift[c] = corrected ? shift[c] * (1 - kept) : mean[c];
   }
-  return shift;
+  result.label_shift = std::move(shift);
+  result.label_shift_converged = found.converged;
 }
 
 // What the statistics are compared by: A, and the shares of the strata.
@@ -255,6 +260,11 @@ std::string describe(std::string_view name, const ShiftedStatistic& statistic) {
       name, statistic.measured, statistic.expected, statistic.ci95.low, statistic.ci95.high);
 }
 
+std::string describe(const std::optional<Interval>& ci) {
+  if (!ci) return "no interval, because the stored prior is pooled";
+  return fmt::format("95 % interval without sampling noise {:.4f} to {:.4f}", ci->low, ci->high);
+}
+
 void judge(const std::string& obstacle, MovedInputs& result) {
   if (!obstacle.empty()) {
     result.sentence = "Whether the inputs have moved cannot be told: " + obstacle + ".";
@@ -273,9 +283,8 @@ void judge(const std::string& obstacle, MovedInputs& result) {
     result.verdict = InputsVerdict::kLabelShiftExplains;
     result.sentence = fmt::format(
         "A label shift, or none, explains these rows: {}. Moved inputs that change the confidence "
-        "by "
-        "less than {:.3f} would hardly show. The stored prior serves these rows; --target says how "
-        "frequent their classes are (estimated:em finds it).",
+        "by {:.3f} would show in half of the cases, smaller moves less often. The stored prior "
+        "serves these rows; --target says how frequent their classes are (estimated:em finds it).",
         measured, half_width);
   } else {
     result.sentence = fmt::format(
@@ -307,7 +316,7 @@ MovedInputs judge_inputs(const ClassPrior& prior, const Evidence& evidence) {
   const bool labelled = evidence.holdout.scores != nullptr && evidence.holdout.labels != nullptr;
   std::string obstacle;
   try {
-    result.label_shift = find_label_shift(prior, evidence, now.effective);
+    find_label_shift(prior, evidence, result);
     if (labelled) obstacle = compare_rows(prior, evidence, result);
   } catch (const correction::NotFound& error) {
     obstacle = fmt::format("no label shift was found ({})", error.what());
@@ -317,10 +326,14 @@ MovedInputs judge_inputs(const ClassPrior& prior, const Evidence& evidence) {
   } else {
     result.sentence = fmt::format(
         "The mean posterior of these rows differs from the stored prior by {:.4f} in total "
-        "variation (95 % interval without sampling noise {:.4f} to {:.4f}). Without labelled "
-        "held-out rows (--holdout, --holdout-labels) nobody can tell a label shift from moved "
-        "inputs; if these may have moved, {}.",
-        result.tv, result.tv_ci95.low, result.tv_ci95.high, kWhatToDo);
+        "variation ({}). Without labelled held-out rows (--holdout, --holdout-labels) nobody can "
+        "tell a label shift from moved inputs; if these may have moved, {}.",
+        result.tv, describe(result.tv_ci95), kWhatToDo);
+  }
+  if (!result.label_shift.empty() && !result.label_shift_converged) {
+    result.sentence +=
+        " em did not converge: the label shift is that of its last round, and what is expected "
+        "depends on it.";
   }
   return result;
 }

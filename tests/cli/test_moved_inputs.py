@@ -94,6 +94,9 @@ def test_a_label_shift_is_no_move(rows):
         rows.unlabelled(shares=shares)
         found = rows.judged()
         assert found["verdict"] == "label-shift-explains", found
+        low, high = found["confidence"]["ci95"]
+        said = f"change the confidence by {(high - low) / 2:.3f} would show in half of the cases"
+        assert said in found["explanation"]
         assert np.abs(np.array(found["label_shift"]) - shares).sum() / 2 < 0.06
 
 
@@ -144,7 +147,26 @@ def test_the_label_shift_is_that_of_em(rows):
     shift = rows.inspect()["label_shift"]
     q = np.array(json.loads((rows.toy.folder / "prior.json").read_text())["effective"])
     expected = reference_inputs.expectation_maximisation(reference.softmax(u), q)
+    assert rows.inspect()["label_shift_converged"] is True
     assert shift == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_a_label_shift_that_em_did_not_settle_on_is_said(toy):
+    """Ten classes, some of which hardly differ from one another: p2p correct refuses this em."""
+    rng = np.random.default_rng(1)
+    scale = np.geomspace(0.003, 3, 10)
+    labels = rng.choice(10, 1000, p=rng.dirichlet(np.ones(10)))
+    known = rng.choice(10, 600)
+    for name, y in (("u.npy", labels), ("h.npy", known)):
+        toy.save(name, scale**2 * np.eye(10)[y] + scale * rng.normal(size=(len(y), 10)))
+    toy.save("n.npy", np.full(10, 60))
+    estimate("h.npy", "--input", "logits", "--counts", "n.npy", cwd=toy.folder)
+    given = ("--input", "logits", "--unlabelled", "u.npy")
+    refuse(toy.folder, "correct", "u.npy", "--prior", "prior.json", "--method", "em", *given,
+           "-o", "c.npy", words=["did not converge"])  # fmt: skip
+    found = p2p("inspect", "prior.json", *given, "--json", cwd=toy.folder).json["inputs"]
+    assert found["label_shift_converged"] is False
+    assert "em did not converge" in found["explanation"]
 
 
 def test_few_held_out_rows_of_the_classes_that_matter_are_said(rows):
@@ -195,6 +217,20 @@ def test_a_prior_without_counts_and_one_with_excluded_classes(rows):
     for args in ([], ["--counts", "n.npy", "--exclude", "3"]):
         estimate("train.npy", *args, cwd=rows.toy.folder)
         assert rows.judged()["verdict"] == "inputs-moved"
+
+
+def test_a_pooled_prior_leaves_the_unlabelled_rows_as_they_are(rows):
+    u = rows.unlabelled(300)
+    plain = rows.judged()
+    stored = estimate("train.npy", "--counts", "n.npy", "--pool", cwd=rows.toy.folder)
+    found = rows.judged()
+    mean = reference.softmax(u).mean(axis=0)
+    assert found["mean_posterior"] == plain["mean_posterior"] == pytest.approx(mean, abs=1e-7)
+    tv = np.abs(mean - stored["effective"]).sum() / 2
+    assert found["tv"] == pytest.approx(tv, abs=1e-7)
+    assert found["tv_ci95"] is None
+    alone = rows.inspect()
+    assert "no interval, because the stored prior is pooled" in alone["explanation"]
 
 
 def test_missing_parts_are_warned_of(rows):

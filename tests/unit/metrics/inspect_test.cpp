@@ -110,6 +110,17 @@ TEST(InspectPrior, CannotJudgeWhilePartsAreMissing) {
                                ::testing::Not(HasSubstr("correct with what was measured"))));
 }
 
+TEST(InspectPrior, CannotJudgeAPooledPrior) {
+  ClassPrior prior = prior_of({0.51, 0.49}, {1, 1});
+  prior.settings.pool = true;
+  const PriorInspection result = inspect_prior(prior);
+  ASSERT_TRUE(result.distance);
+  EXPECT_NEAR(result.distance->tv, 0.01, 1e-15);
+  EXPECT_FALSE(result.distance->tv_ci95);
+  EXPECT_EQ(result.gap, GapVerdict::kUnknown);
+  EXPECT_THAT(result.gap_sentence, HasSubstr("--pool"));
+}
+
 TEST(InspectPrior, ListsBeliefsByRatio) {
   const PriorInspection result =
       inspect_prior(prior_of({0.3, 0.3, 0.2, 0.1, 0.1}, {10, 20, 20, 20, 30}));

@@ -109,8 +109,9 @@ TEST(MovedInputs, WithoutLabelledRowsTheDistanceAloneIsKnown) {
   const MovedInputs found = judge_inputs(*data.prior, evidence);
   EXPECT_EQ(found.verdict, InputsVerdict::kUnknown);
   EXPECT_FALSE(found.confidence);
-  EXPECT_LT(found.tv_ci95.low, 1e-9);  // the same distribution
-  EXPECT_LT(found.tv, found.tv_ci95.high + 0.02);
+  ASSERT_TRUE(found.tv_ci95);
+  EXPECT_LT(found.tv_ci95->low, 1e-9);  // the same distribution
+  EXPECT_LT(found.tv, found.tv_ci95->high + 0.02);
   EXPECT_THAT(found.sentence, HasSubstr("--holdout"));
 }
 
