@@ -205,6 +205,8 @@ def test_torchrun_starts_it(data, tmp_path, how):
                           capture_output=True, timeout=100, check=False)  # fmt: skip
     if b"No module named" in done.stderr:
         pytest.skip("this Python has no torch.distributed.run")
+    if b"without libuv support" in done.stderr:
+        pytest.skip("this torchrun starts nothing: it asks for libuv, and its PyTorch has none")
     assert done.returncode == 0, done.stderr.decode()
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["processes"] == 2
