@@ -23,10 +23,11 @@ inline constexpr std::int64_t kLargestHessian = 4096;
 /// mean gradient g and V = [weights, bias]: at the optimum that of the fit, else the one that
 /// stopping early stands for. Time O(N C^2 (C + d^2) + C^3 d^3); memory in bytes about
 /// 16 (C d)^2 + N (32 C + 12 d), and for each thread the larger of 8 N d and
-/// max(64 MiB, 8 C^2) + 32 C^2; same bits for any number of threads. Ref: Rad and Maleki 2020 (arXiv 1801.10243); Obuchi and
-/// Kabashima 2018 (arXiv 1711.05420). Error{kBadData}: shapes that disagree, a label out of range,
-/// features that are not finite, a head that these rows were not fitted by with this offset (its
-/// loss rises along V), one that is certain of them all, C (d + 1) above kLargestHessian.
+/// max(64 MiB, 8 C^2) + 32 C^2; same bits for any number of threads. Ref: Rad and Maleki 2020
+/// (arXiv 1801.10243); Obuchi and Kabashima 2018 (arXiv 1711.05420). Error{kBadData}: shapes that
+/// disagree, a label out of range, features that are not finite, a head that these rows were not
+/// fitted by with this offset (its loss rises along V), one that is certain of them all, C (d + 1)
+/// above kLargestHessian.
 ScoreSet leave_one_out_scores(ScoreSet& features, LabelSource& labels, const LinearHead& head,
                               const std::vector<double>& training_offset, int threads = 1);
 

@@ -204,8 +204,8 @@ def test_a_head_that_is_certain_of_all_rows_is_refused(tmp_path):
     np.save(tmp_path / "counts.npy", np.bincount(y))
     write_head(tmp_path / "head.safetensors", np.eye(CLASSES, CLASSES + 1) * 1000)
     refuse(tmp_path, "estimate", "x.npy", "--head", "head.safetensors", "--labels", "y.npy",
-           "--counts", "counts.npy", "--rows", "loo", "-o", "p.json", code=3,
-           words=["known by heart", "--rows holdout"])  # fmt: skip
+           "--counts", "counts.npy", "--rows", "loo", "-o", "p.json",
+           "--input", "logits", code=3, words=["known by heart", "--rows holdout"])  # fmt: skip
 
 
 def test_a_label_out_of_range_is_refused_without_an_option_that_is_refused_too(fit):
@@ -222,8 +222,8 @@ def test_a_label_out_of_range_is_refused_without_an_option_that_is_refused_too(f
 def test_many_classes_take_little_memory(tmp_path):
     """256 matrices of 400 x 400 would be 312 MiB."""
     classes = 400
-    y = np.repeat(np.arange(classes), 1)
-    x = np.cos(y)[:, None].astype(np.float32)
+    y = np.arange(classes)
+    x = np.stack([np.cos(y), np.sin(y)], axis=1).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
     np.save(tmp_path / "counts.npy", np.ones(classes, int))
