@@ -10,7 +10,7 @@
 namespace p2p {
 
 /// The largest C (d + 1) that leave_one_out_scores takes; its Hessian has that many rows.
-inline constexpr std::int64_t kLargestHessian = 4096;
+inline constexpr std::int64_t kLargestHessian = 8192;
 
 /// The logits of each training row from the head fitted without it, to first order, [N, C] float64:
 ///

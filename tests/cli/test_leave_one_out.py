@@ -180,7 +180,7 @@ def test_a_matrix_beyond_the_limit_is_refused(fit):
     write_head(fit.folder / "head.safetensors", np.zeros((CLASSES, wide + 1)))
     refuse(fit.folder, "estimate", "x.npy", "--head", "head.safetensors", "--labels", "y.npy",
            "--counts", "counts.npy", "--rows", "loo", "-o", "p.json", "--input", "logits", code=3,
-           words=["18003", "4096", "--rows holdout"])  # fmt: skip
+           words=["18003", "8192", "--rows holdout"])  # fmt: skip
 
 
 def test_rows_are_weighted_towards_other_counts(fit):
