@@ -148,10 +148,7 @@ void run(Options options, const CLI::App& verb) {
   std::unique_ptr<LabelSource> labels;
   if (!options.labels.empty()) labels = open_labels_of(scores, options.labels, options.scores);
 
-  if (options.rows == "loo") {
-    scores.set = left_out(options, estimate, scores, *labels);
-    labels.reset();  // the rows are the training rows: weights would be 1
-  }
+  if (options.rows == "loo") scores.set = left_out(options, estimate, scores, *labels);
   if (!labels) warn_idle(verb, {"--ignore-index"}, "it is a value of --labels, and there are none");
   Estimate result;
   {

@@ -41,7 +41,9 @@ std::string demand(const RunFolder& run, const std::string& name) {
   if (exists(path)) return path;
   std::string mend = "; use the folder as p2p train left it";
   if (name == "prior.json") mend = " yet; run p2p estimate " + run.path + " first";
-  if (name.starts_with("train_augmented")) mend = ", as it was trained without --augment";
+  if (name.starts_with("train_augmented")) {
+    mend = ", as it was trained with --augment none, or by an earlier version";
+  }
   if (name.starts_with("holdout")) mend = "; train with --holdout to have held-out rows";
   if (name.starts_with("test")) mend = ", as it was trained without test images; name score files";
   throw_bad_data(fmt::format("the run '{}' has no {}{}", run.path, name, mend));

@@ -7,20 +7,24 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "head/training_rows.hpp"
 #include "p2p/error.hpp"
 #include "p2p/parallel.hpp"
+#include "scan/label_scan.hpp"
 
 namespace p2p {
 namespace {
 
 using Doubles = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Rows whose leverages are computed together.
+/// Rows whose leverages are computed together, unless their C x C matrices take more bytes than
+/// these.
 constexpr std::int64_t kRowsAtOnce = 256;
+constexpr std::int64_t kLeverageBytes = std::int64_t{64} << 20;
 /// The least decay, and how far below 0 it may come out, as a share of the mean curvature.
 constexpr double kLeastDecay = 1e-6;
 
@@ -107,11 +111,18 @@ Doubles curvature(const Fit& fit, int threads) {
   return hessian;
 }
 
+[[noreturn]] void refuse_certainty() {
+  throw_bad_data(
+      "the head is certain of its training rows, so all rows are known by heart and what it would "
+      "say without one of them cannot be told; measure on held-out rows with --rows holdout");
+}
+
 double stationary_decay(const Fit& fit, const Doubles& hessian) {
   const auto rows = static_cast<double>(fit.features.rows());
   const Doubles gradient = fit.residual.transpose() * fit.features / rows;
   const double along = gradient.cwiseProduct(fit.parameters).sum();
   const double least = kLeastDecay * hessian.diagonal().mean() / rows;
+  if (!(least > 0)) refuse_certainty();
   if (!(along <= least * fit.parameters.squaredNorm())) {
     throw_bad_data(fmt::format(
         "the head was not fitted to these rows by this loss: the mean loss rises along its weights "
@@ -120,6 +131,11 @@ double stationary_decay(const Fit& fit, const Doubles& hessian) {
         along));
   }
   return std::max(least, -along / fit.parameters.squaredNorm());
+}
+
+std::int64_t rows_at_once(std::int64_t classes) {
+  const std::int64_t bytes = classes * classes * static_cast<std::int64_t>(sizeof(double));
+  return std::clamp(kLeverageBytes / bytes, std::int64_t{1}, kRowsAtOnce);
 }
 
 // Replaces the logits of rows [first, first + count) by those of the head without each row.
@@ -171,19 +187,22 @@ ScoreSet leave_one_out_scores(ScoreSet& features, LabelSource& labels, const Lin
   }
   HeadOptions options;
   options.threads = threads;
+  const LabelRules rules{head.classes, std::nullopt, {}, true};
+  count_labels(labels, rules, threads);  // refuses labels out of range
   const head::TrainingRows rows = head::load_rows(features, labels, head.classes, options);
   const Fit fit = fit_of(rows, head, training_offset);
   Doubles hessian = curvature(fit, threads);
   const double decay = stationary_decay(fit, hessian);
   hessian.diagonal().array() += decay * static_cast<double>(rows.rows());
-  const Doubles inverse =
-      hessian.selfadjointView<Eigen::Lower>().llt().solve(Doubles::Identity(size, size));
+  const Eigen::LLT<Eigen::Ref<Doubles>> factor(hessian);  // in place
+  if (factor.info() != Eigen::Success) refuse_certainty();
+  const Doubles inverse = factor.solve(Doubles::Identity(size, size));
   auto scores = std::make_shared<Doubles>(rows.rows(), head.classes);
-  parallel_for(
-      (rows.rows() + kRowsAtOnce - 1) / kRowsAtOnce, threads, [&](int, std::int64_t block) {
-        const std::int64_t first = block * kRowsAtOnce;
-        leave_out(fit, inverse, first, std::min(kRowsAtOnce, rows.rows() - first), *scores);
-      });
+  const std::int64_t at_once = rows_at_once(head.classes);
+  parallel_for((rows.rows() + at_once - 1) / at_once, threads, [&](int, std::int64_t block) {
+    const std::int64_t first = block * at_once;
+    leave_out(fit, inverse, first, std::min(at_once, rows.rows() - first), *scores);
+  });
   std::vector<std::unique_ptr<RowSource>> sources;
   std::int64_t first = 0;
   for (const std::unique_ptr<RowSource>& source : features.sources()) {

@@ -18,8 +18,10 @@ namespace {
 // Share of training rows with a posterior of exactly 0. Measured: forests 0.2 to 1; networks 0.
 constexpr double kManyZeros = 0.1;
 
+// Rows that the model was fitted to, scored by that model.
 bool of_training_rows(const ClassPrior& prior) {
-  return prior.settings.rows != "holdout" && !prior.settings.weighted;
+  const PriorSettings& settings = prior.settings;
+  return settings.rows != "holdout" && settings.rows != "loo" && !settings.weighted;
 }
 
 }  // namespace

@@ -17,12 +17,14 @@ std::int32_t class_of(std::int64_t label, const LabelRules& rules, const LabelSo
                       std::int64_t row) {
   if (rules.ignore_index && label == *rules.ignore_index) return -1;
   if (label < 0 || label >= rules.classes) {
+    const std::string leave_out =
+        rules.every_row
+            ? "drop the rows from features and labels if the head was not fitted to them"
+            : fmt::format("leave such rows out with --ignore-index {}", label);
     throw_bad_data(
-        fmt::format("{} has label {}, but classes are numbered 0 to {}; "
-                    "correct it{}, or leave such rows out "
-                    "with --ignore-index {}",
+        fmt::format("{} has label {}, but classes are numbered 0 to {}; correct it{}, or {}",
                     source.locate(row), label, rules.classes - 1,
-                    label == rules.classes ? " (subtract 1 when they begin at 1)" : "", label));
+                    label == rules.classes ? " (subtract 1 when they begin at 1)" : "", leave_out));
   }
   if (std::ranges::binary_search(rules.excluded, label)) return -1;
   return static_cast<std::int32_t>(label);

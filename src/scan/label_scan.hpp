@@ -15,6 +15,7 @@ struct LabelRules {
   std::int64_t classes = 0;
   std::optional<std::int64_t> ignore_index;
   std::vector<std::int64_t> excluded;  ///< ascending
+  bool every_row = false;              ///< no row may be ignored; the refusal of a label says so
 };
 
 struct LabelCounts {

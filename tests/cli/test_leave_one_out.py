@@ -5,7 +5,8 @@ import struct
 
 import numpy as np
 import pytest
-from harness import estimate, refuse
+from harness import attempt, estimate, refuse, sentence
+from test_memory import peak_kib
 
 COUNTS = np.array([90, 30, 9])
 CLASSES, WIDTH, DECAY = 3, 10, 1e-2
@@ -179,4 +180,55 @@ def test_a_matrix_beyond_the_limit_is_refused(fit):
     write_head(fit.folder / "head.safetensors", np.zeros((CLASSES, wide + 1)))
     refuse(fit.folder, "estimate", "x.npy", "--head", "head.safetensors", "--labels", "y.npy",
            "--counts", "counts.npy", "--rows", "loo", "-o", "p.json", "--input", "logits", code=3,
-           words=["18003", "16384", "--rows holdout"])  # fmt: skip
+           words=["18003", "8192", "--rows holdout"])  # fmt: skip
+
+
+def test_rows_are_weighted_towards_other_counts(fit):
+    """Row i counts pi_c N / m_c, with pi of --counts and m_c rows of its class."""
+    counts = np.array([100, 100, 50])
+    np.save(fit.folder / "counts.npy", counts)
+    offset = np.log(counts / counts.sum()) if fit.loss == "la" else np.zeros(CLASSES)
+    head = fitted(fit.x, fit.y, fit.penalty, offset)
+    write_head(fit.folder / "head.safetensors", head)
+    scores = scores_to_first_order(fit.x, fit.y, head, fit.penalty, offset)
+    weight = (counts / counts.sum() * COUNTS.sum() / COUNTS)[fit.y]
+    expected = np.average(softmax(scores + offset), axis=0, weights=weight)
+    np.testing.assert_allclose(np.log(fit.prior()["effective"]), np.log(expected), atol=2e-5)
+
+
+def test_a_head_that_is_certain_of_all_rows_is_refused(tmp_path):
+    """Logits of 1000 for the label and 0 else: posteriors are 0 and 1 to the last bit."""
+    y = np.repeat(np.arange(CLASSES), [5, 3, 2])
+    np.save(tmp_path / "x.npy", np.eye(CLASSES, dtype=np.float32)[y])
+    np.save(tmp_path / "y.npy", y)
+    np.save(tmp_path / "counts.npy", np.bincount(y))
+    write_head(tmp_path / "head.safetensors", np.eye(CLASSES, CLASSES + 1) * 1000)
+    refuse(tmp_path, "estimate", "x.npy", "--head", "head.safetensors", "--labels", "y.npy",
+           "--counts", "counts.npy", "--rows", "loo", "-o", "p.json",
+           "--input", "logits", code=3, words=["known by heart", "--rows holdout"])  # fmt: skip
+
+
+def test_a_label_out_of_range_is_refused_without_an_option_that_is_refused_too(fit):
+    fit.y[7] = CLASSES
+    np.save(fit.folder / "y.npy", fit.y)
+    outcome = attempt("estimate", "x.npy", "--head", "head.safetensors", "--labels", "y.npy",
+                      "--counts", "counts.npy", "--rows", "loo", "-o", "p.json",
+                      cwd=fit.folder)  # fmt: skip
+    assert outcome.code == 3
+    assert "label 3" in sentence(outcome)
+    assert "--ignore-index" not in sentence(outcome)
+
+
+def test_many_classes_take_little_memory(tmp_path):
+    """256 matrices of 400 x 400 would be 312 MiB."""
+    classes = 400
+    y = np.arange(classes)
+    x = np.stack([np.cos(y), np.sin(y)], axis=1).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    np.save(tmp_path / "counts.npy", np.ones(classes, int))
+    write_head(tmp_path / "head.safetensors", np.hstack([0.01 * x, np.zeros((classes, 1))]))
+    peak = peak_kib("estimate", "x.npy", "--head", "head.safetensors", "--labels", "y.npy",
+                    "--counts", "counts.npy", "--rows", "loo", "--threads", 1, "-o", "p.json",
+                    "--input", "logits", cwd=tmp_path)  # fmt: skip
+    assert peak < 200 << 10

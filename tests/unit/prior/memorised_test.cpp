@@ -40,6 +40,11 @@ TEST(Memorised, SoAreLogProbabilitiesOfMinusInfinity) {
 
 TEST(Memorised, HeldOutRowsMayHoldThem) { EXPECT_TRUE(warnings_of(kForest, "holdout").empty()); }
 
+TEST(Memorised, SoMayRowsLeftOutOfTheHead) {
+  EXPECT_TRUE(warnings_of(kForest, "loo").empty());
+  EXPECT_TRUE(warnings_of({0.999, 0.001, 0.001, 0.999}, "loo").empty());
+}
+
 TEST(Memorised, AFewZerosAreNothing) {
   std::vector<double> rows{1, 0};
   for (int i = 0; i < 10; ++i) rows.insert(rows.end(), {0.3, 0.7});
