@@ -60,7 +60,8 @@ def leave_one_out_scores(
     ------
     Error
         Shapes that disagree, numbers that are not finite, a label out of range, C (d + 1) above
-        16,384, a head that was not fitted to these rows by this loss (its loss rises along it).
+        8,192, a head that was not fitted to these rows by this loss (its loss rises along it), one
+        that is certain of all rows.
 
     Notes
     -----
@@ -70,8 +71,8 @@ def leave_one_out_scores(
         H = sum_i W_i kron x_i x_i^T + N decay I,  W = diag(p) - p p^T,  p = softmax(z + b)
 
     `decay` is the weight decay for which the head is stationary along itself: that of the fit at
-    its optimum, else what stopping early amounts to. Time O(N C^2 d^2 + C^3 d^3), memory
-    16 (C d)^2 + 8 N (2 C + d) bytes. The interpreter lock is released. Sources: Rad and Maleki
+    its optimum, else what stopping early amounts to. Time O(N C^2 (C + d^2) + C^3 d^3), memory
+    about 16 (C d)^2 + N (32 C + 12 d) bytes and 64 MiB a thread. The interpreter lock is released. Sources: Rad and Maleki
     2020, arXiv:1801.10243; Obuchi and Kabashima 2018, arXiv:1711.05420.
 
     Examples

@@ -146,7 +146,7 @@ BAD_ROWS = {
     ),
     "a matrix beyond the limit": (
         lambda x, y, w, b: (np.zeros((90, 6000), np.float32), y, np.zeros((3, 6000)), b),
-        ["18003", "16384", 'rows="holdout"'],
+        ["18003", "8192", 'rows="holdout"'],
     ),
 }
 
