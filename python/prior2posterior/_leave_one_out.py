@@ -72,8 +72,8 @@ def leave_one_out_scores(
 
     `decay` is the weight decay for which the head is stationary along itself: that of the fit at
     its optimum, else what stopping early amounts to. Time O(N C^2 (C + d^2) + C^3 d^3), memory
-    about 16 (C d)^2 + N (32 C + 12 d) bytes and 64 MiB a thread. The interpreter lock is released. Sources: Rad and Maleki
-    2020, arXiv:1801.10243; Obuchi and Kabashima 2018, arXiv:1711.05420.
+    about 16 (C d)^2 + N (32 C + 12 d) bytes and 64 MiB a thread. The interpreter lock is released.
+    Sources: Rad and Maleki 2020, arXiv:1801.10243; Obuchi and Kabashima 2018, arXiv:1711.05420.
 
     Examples
     --------

@@ -82,14 +82,17 @@ class Prior:
         q = raw if smoothing == 0 else (n * raw + smoothing * self.pi) / (n + smoothing)
         if pool:
             q = raw.copy()
-            q[self.kept] = pooled(*(x[self.kept] for x in (raw, self.log_q_stderr, self.pi)))
+            error = self._stderr(weights[:, None] * p, labels, raw, used, least_own_rows=3)
+            if labels is not None:
+                error[np.bincount(labels[used], minlength=n_classes) == 0] = np.nan
+            q[self.kept] = pooled(*(x[self.kept] for x in (raw, error, self.pi)))
         floor = 1 / (100 * n * n_classes)
         self.floored = (q < floor) & self.kept
         self.q = normalised(np.maximum(q, floor))
         self.r = np.full(n_classes, np.nan)
         self.r[self.kept] = normalised(np.exp((log(self.q) - self.b)[self.kept]))
 
-    def _stderr(self, wp, labels, raw, used):
+    def _stderr(self, wp, labels, raw, used, least_own_rows=0):
         n = used.sum()
         with np.errstate(divide="ignore", invalid="ignore"):
             if labels is None:
@@ -100,7 +103,8 @@ class Prior:
             rest = n - m
             within = np.where(m > 0, own**2 / np.maximum(m, 1), 0)
             outside = np.where(rest > 0, (total - own) ** 2 / np.maximum(rest, 1), 0)
-            return np.sqrt(n / (n - 1) * np.maximum(squares - within - outside, 0)) / total
+            between = np.where(m >= least_own_rows, within + outside, total**2 / n)
+            return np.sqrt(n / (n - 1) * np.maximum(squares - between, 0)) / total
 
 
 def pooled(q, error, pi):

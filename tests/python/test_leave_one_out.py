@@ -106,7 +106,7 @@ def test_the_prior_file_of_the_command(command, rows):
         n=COUNTS,
     )  # fmt: skip
     scores = p2p.leave_one_out_scores(x, y, *stored_head(command.folder / "head.safetensors"))
-    prior = p2p.estimate_prior(scores, counts=COUNTS, rows="loo", input="logits")
+    prior = p2p.estimate_prior(scores, counts=COUNTS, labels=y, rows="loo", input="logits")
     same_prior(prior, command.folder / "p.json")
     assert prior.rows == "loo"
 
