@@ -10,7 +10,6 @@ import cells
 import figures
 import numpy as np
 from gaussian import Floats
-from kept import named
 from matplotlib import pyplot as plt
 
 FILE = figures.FOLDER / "boundaries.svg"
@@ -43,7 +42,7 @@ def draw(axes: Any, weight: Floats, bias: Floats, label: str, colour: str, line:
 
 def boundaries(file: pathlib.Path = FILE) -> None:
     """Rules of the training prior on the left, balanced ones on the right."""
-    stored = named(cells.synthetic_cells(), "synthetic-boundaries")
+    stored = cells.named("synthetic-boundaries").kept()
     found, options = stored["results"], stored["options"]
     means, counts = np.array(options["means"], float), np.array(options["counts"], float)
     rows, labels = np.array(found["train"]), np.array(found["labels"])

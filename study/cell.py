@@ -51,6 +51,14 @@ class Cell:
         kept: dict[str, Any] = json.loads(self.file.read_text())
         return kept
 
+    def kept(self) -> dict[str, Any]:
+        """The same; LookupError when there are none."""
+        if (stored := self.stored()) is not None:
+            return stored
+        raise LookupError(
+            f"cell {self.name} has no results; study/run --only {self.name} makes them"
+        )
+
     def is_done(self, version: str) -> bool:
         kept = self.stored()
         return kept is not None and kept["key"] == self.key(version)

@@ -176,5 +176,10 @@ def synthetic_cells() -> list[Cell]:
     return [*cells, Cell("synthetic-boundaries", boundaries, synthetic.measure_boundaries)]
 
 
+def named(name: str) -> Cell:
+    """The cell of docs/study.md with this name."""
+    return next(cell for cell in all_cells() if cell.name == name)
+
+
 def all_cells() -> list[Cell]:
     return [*main_cells(), *text_cells(), deployed_cell(), *synthetic_cells()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import cells
-from kept import named
 from markdown import number, percent, table
 
 WORDS = {
@@ -29,7 +28,7 @@ PLACES = {"natural_test": "as they are", "capped_test": "capped"}
 
 
 def results() -> dict[str, Any]:
-    found: dict[str, Any] = named([cells.deployed_cell()], "deployed")["results"]
+    found: dict[str, Any] = cells.deployed_cell().kept()["results"]
     return found
 
 

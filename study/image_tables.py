@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import cells
-from cell import Cell
-from intervals import Mean, pooled
+from intervals import Mean, mean_of, pooled
 from markdown import number, percent, table
 
 SETS = {"cifar10": "CIFAR-10", "tiny": "100 classes"}
@@ -40,21 +39,8 @@ WORDS = {
 Stored = dict[str, Any]
 
 
-def kept(these: Iterable[Cell]) -> list[Stored]:
-    """What is stored of these cells; one that is missing is an error."""
-    found = []
-    for cell in these:
-        stored = cell.stored()
-        if stored is None:
-            raise LookupError(
-                f"cell {cell.name} has no results; study/run --only {cell.name} makes them"
-            )
-        found.append(stored)
-    return found
-
-
 def main_cells() -> list[Stored]:
-    return kept(cells.main_cells())
+    return [cell.kept() for cell in cells.main_cells()]
 
 
 def setting(stored: Stored) -> tuple[str, str, str]:
@@ -73,13 +59,6 @@ def by_setting(all_stored: Iterable[Stored]) -> dict[tuple[str, str, str], list[
 def corrections(stored: Stored, place: str = "test") -> dict[str, Any]:
     found: dict[str, Any] = stored["results"]["places"][place]["corrections"]
     return found
-
-
-def mean_of(values: Iterable[float | None]) -> float | None:
-    numbers = list(values)
-    if not numbers or any(v is None for v in numbers):
-        return None
-    return sum(v for v in numbers if v is not None) / len(numbers)
 
 
 def shown(all_metrics: list[dict[str, Any]]) -> list[str | None]:

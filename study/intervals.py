@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Quantile 97.5 % of Student's t with 1, 2, ... degrees of freedom; beyond these that of the
@@ -39,6 +39,14 @@ class Mean:
 
 def quantile(freedom: int) -> float:
     return T975[freedom - 1] if freedom <= len(T975) else NORMAL975
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """The mean; None without values, or where one is None."""
+    numbers = list(values)
+    if not numbers or any(v is None for v in numbers):
+        return None
+    return sum(v for v in numbers if v is not None) / len(numbers)
 
 
 def pooled(differences: Mapping[str, Sequence[float]]) -> Mean:

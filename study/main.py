@@ -29,9 +29,9 @@ def parse() -> argparse.Namespace:
         prog="study/run",
         description="Measures the cells that are missing or of another version, one file of "
         "study/results each, and writes docs/study.md. May be stopped and started again.",
-        epilog="Examples: study/run --check --only cifar10-ce-0-s0 trains one network and says "
-        "whether its numbers are the kept ones. study/run --quick asks that of all kept scores, "
-        "without images and training.",
+        epilog="Examples: study/run --data FOLDER --check --only cifar10-ce-0-s0 trains one "
+        "network and says whether its numbers are the kept ones. study/run --quick asks that of "
+        "all kept scores, without images and training.",
     )
     parser.add_argument(
         "--only", nargs="+", metavar="PATTERN", help="cells of these names, as in 'cifar10-*'"
@@ -51,8 +51,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         type=pathlib.Path,
-        default=ROOT.parent / "shared" / "data",
-        help="folder of the archives of images (../shared/data)",
+        default=ROOT / "study-work",
+        help="folder of the archives of images (study-work)",
     )
     parser.add_argument(
         "--work",

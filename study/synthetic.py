@@ -230,11 +230,15 @@ def measure_noise(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]
                     at["balanced rule of noisy labels"] = beside(
                         rules["noisy"], rule, s.test_labels
                     )
-                    for numbers in at.values():  # no offset leads to this rule
-                        for key in ("offset_error", "sampling_error", "expected"):
-                            numbers.pop(key, None)
+                    drop_offset_errors(at)  # no offset leads to this rule
                 found[name].append(at)
     return found
+
+
+def drop_offset_errors(at: Mapping[str, dict[str, Any]]) -> None:
+    for numbers in at.values():
+        for key in ("offset_error", "sampling_error", "expected"):
+            numbers.pop(key, None)
 
 
 def measure_memorised(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -304,9 +308,7 @@ def measure_trained(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, An
             models = trained_models(run, s, s.held_out, options["epochs"], seed)
             for loss, scored in models.items():
                 at = every_correction(run, scored, rule, s.test_labels, rng)
-                for numbers in at.values():  # not exact up to an offset
-                    for key in ("offset_error", "sampling_error", "expected"):
-                        numbers.pop(key, None)
+                drop_offset_errors(at)  # the head is not exact up to an offset
                 found[loss].append(at)
     return found
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import cells
-from intervals import Mean, pooled
-from kept import named
+from intervals import Mean, mean_of, pooled
 from markdown import number, percent, table
 
 
 def results(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = named(cells.synthetic_cells(), name)["results"]
+    found: dict[str, Any] = cells.named(name).kept()["results"]
     return found
 
 
@@ -22,10 +21,6 @@ def values(runs: Sequence[Any], correction: str, key: str) -> list[float]:
 
 def over_seeds(runs: Sequence[Any], correction: str, key: str) -> Mean:
     return pooled({"": values(runs, correction, key)})
-
-
-def mean_of(numbers: Sequence[float]) -> float:
-    return sum(numbers) / len(numbers)
 
 
 def worlds() -> list[tuple[str, str, dict[str, Any]]]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import cells
 from image_tables import WORDS
-from intervals import pooled
-from kept import named
+from intervals import mean_of, pooled
 from markdown import number, percent, table
 
 Runs = list[dict[str, Any]]
@@ -16,17 +15,12 @@ EPOCHS = (3, 8)
 
 def runs(loss: str, epochs: int) -> Runs:
     """Results of every seed."""
-    every = cells.text_cells()
-    names = [c.name for c in every if c.name.startswith(f"text-{loss}-{epochs}-s")]
-    return [named(every, name)["results"] for name in names]
+    start = f"text-{loss}-{epochs}-s"
+    return [c.kept()["results"] for c in cells.text_cells() if c.name.startswith(start)]
 
 
 def settings() -> list[tuple[str, int, Runs]]:
     return [(loss, epochs, runs(loss, epochs)) for epochs in EPOCHS for loss in ("ce", "la")]
-
-
-def mean_of(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def corrections(run: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import boundaries
 import cells
 import gaussian
-import kept
 import numpy as np
 import page
 import pytest
@@ -19,7 +18,7 @@ def world():
 
 def test_long_tail_has_the_counts_of_the_protocol():
     assert gaussian.long_tail(3, 100, 100).tolist() == [100, 10, 1]
-    # ../shared/method.md, section 7: CIFAR-10 at IF 100
+    # CIFAR-10-LT at IF 100, as published
     assert gaussian.long_tail(10, 5000, 100).sum() == 12406
 
 
@@ -109,7 +108,7 @@ def test_the_figure_shows_what_the_results_say(tmp_path):
 
 
 def test_the_kept_offsets_of_the_figure_are_those_of_its_head():
-    found = kept.named(cells.synthetic_cells(), "synthetic-boundaries")
+    found = cells.named("synthetic-boundaries").kept()
     results, counts = found["results"], np.array(found["options"]["counts"], float)
     log_pi = np.log(counts / counts.sum())
     scores = np.array(results["train"]) @ np.array(results["weight"]).T + results["bias"]
