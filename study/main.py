@@ -37,6 +37,12 @@ def parse() -> argparse.Namespace:
         "--only", nargs="+", metavar="PATTERN", help="cells of these names, as in 'cifar10-*'"
     )
     parser.add_argument("--list", action="store_true", help="name the cells, and which are missing")
+    parser.add_argument(
+        "--commands",
+        action="store_true",
+        help="print the p2p train of every network that is not trained, to be run elsewhere, on a "
+        "GPU say; the folders it makes belong into runs of --work",
+    )
     parser.add_argument("--again", action="store_true", help="measure also what is there")
     parser.add_argument(
         "--check",
@@ -143,6 +149,12 @@ def main() -> int:
     if options.list:
         for cell in these:
             print(f"{cell.name:28} {'measured' if cell.is_done(version) else 'missing'}")
+        return 0
+
+    if options.commands:
+        for cell in these:
+            if images.is_of_images(cell.options) and not images.is_trained(bench, cell.name):
+                print(images.command_line(bench, cell.name, cell.options))
         return 0
 
     def work(cell: Cell) -> bool:
