@@ -52,7 +52,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="--check of what needs no images: kept scores, and all other cells",
+        help="--check of the first seed of what needs no images: kept scores, and all other cells",
     )
     parser.add_argument(
         "--data",
@@ -123,11 +123,15 @@ def check(cell: Cell, results: Any) -> bool:
 
 
 def quick_results(cell: Cell, bench: Bench) -> Any:
-    """Results without images: from kept scores; None for a network whose scores are not kept."""
+    """Results without images, of the first seed: None for a network that needs images."""
+    if "seeds" in cell.options:
+        return rounded(cell.measure(bench, {**cell.options, "seeds": 1}))
     if "train" not in cell.options:
         return cell.run(bench)["results"]
     file = images.KEPT_SCORES / f"{cell.name}.npz"
-    return rounded(corrections.measure_model(bench, scores.load(file))) if file.exists() else None
+    if cell.options["train"]["seed"] != 0 or not file.exists():
+        return None
+    return rounded(corrections.measure_model(bench, scores.load(file)))
 
 
 def measure(cell: Cell, bench: Bench) -> None:
