@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"
 // foreach_target.h must come before the headers that are compiled once per target.
 #include "hwy/highway.h"
+#include "kernels/columns64-inl.h"
 #include "kernels/row64-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,10 +29,61 @@ int64_t ArgmaxRows(const void* scores, DType dtype, int64_t rows, int64_t classe
 }
 #else
 
+template <bool kLogOut, class T>
+HWY_NOINLINE int64_t SoftmaxColumns(const T* scores, int64_t rows, int64_t classes,
+                                    const SoftmaxParams& params, double* out,
+                                    const RowFacts& facts) {
+  const D64 d;
+  return ForEachGroup(scores, rows, classes, [&](Columns<T>& columns, int64_t i) HWY_ATTR {
+    const Inspection found = columns.Exponents(params, [](int64_t, V64, V64) HWY_ATTR {});
+    const int64_t refused = columns.Finish(found, params.probabilities, i, facts);
+    if (refused >= 0) return refused;
+    V64 total = hn::Zero(d);
+    for (int64_t c = 0; c < classes; ++c) {
+      const V64 e = Exp(d, hn::Sub(hn::Load(d, columns.Column(c)), found.largest));
+      total = hn::Add(total, e);
+      if constexpr (!kLogOut) hn::Store(e, d, columns.Column(c));
+    }
+    double* place = out + i * classes;
+    if constexpr (kLogOut) {
+      const V64 log_total = hn::Log(d, total);
+      columns.Store([&](V64 x) HWY_ATTR { return hn::Sub(hn::Sub(x, found.largest), log_total); },
+                    place);
+    } else {
+      const V64 factor = hn::Div(hn::Set(d, 1.0), total);
+      columns.Store([&](V64 e) HWY_ATTR { return hn::Mul(e, factor); }, place);
+    }
+    return refused;
+  });
+}
+
+template <class T>
+HWY_NOINLINE int64_t ArgmaxColumns(const T* scores, int64_t rows, int64_t classes,
+                                   const SoftmaxParams& params, int64_t* labels,
+                                   const RowFacts& facts) {
+  const hn::RebindToSigned<D64> di;
+  return ForEachGroup(scores, rows, classes, [&](Columns<T>& columns, int64_t i) HWY_ATTR {
+    auto label = hn::Zero(di);
+    const Inspection found =
+        columns.Exponents(params, [&](int64_t c, V64 x, V64 largest) HWY_ATTR {
+          const auto larger = hn::RebindMask(di, hn::Gt(x, largest));
+          label = hn::IfThenElse(larger, hn::Set(di, c), label);
+        });
+    int64_t found_labels[kLanes64];
+    hn::StoreU(label, di, found_labels);
+    std::copy_n(found_labels, std::min(kLanes64, rows - i), labels + i);
+    return columns.Finish(found, params.probabilities, i, facts);
+  });
+}
+
 template <class T>
 HWY_NOINLINE int64_t SoftmaxRowsOfType(const T* scores, int64_t rows, int64_t classes,
                                        const SoftmaxParams& params, bool log_out, double* out,
                                        const RowFacts& facts) {
+  if (classes <= kColumnClasses) {
+    return log_out ? SoftmaxColumns<true>(scores, rows, classes, params, out, facts)
+                   : SoftmaxColumns<false>(scores, rows, classes, params, out, facts);
+  }
   const D64 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < rows; ++i) {
@@ -56,6 +108,9 @@ template <class T>
 HWY_NOINLINE int64_t ArgmaxOfType(const T* scores, int64_t rows, int64_t classes,
                                   const SoftmaxParams& params, int64_t* labels,
                                   const RowFacts& facts) {
+  if (classes <= kColumnClasses) {
+    return ArgmaxColumns(scores, rows, classes, params, labels, facts);
+  }
   const D64 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < rows; ++i) {
