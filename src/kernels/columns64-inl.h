@@ -21,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace p2p::kernels::simd::HWY_NAMESPACE {
 
 /// Up to this many classes rows are treated in groups.
-constexpr int64_t kColumnClasses = 128;
+constexpr int64_t kColumnClasses = 512;
 /// Rows of a group.
 constexpr int64_t kLanes64 = static_cast<int64_t>(hn::MaxLanes(D64()));
 
@@ -55,8 +55,8 @@ struct Inspection {
   V64 max;
   V64 min;
   V64 sum;
-  V64 refused;  ///< all bits are set where the row holds NaN or +inf
-  V64 largest;  ///< largest exponent
+  V64 largest;         ///< largest exponent
+  hn::Mask<D64> good;  ///< the row holds neither NaN nor +inf
 };
 
 /// A group of up to kLanes64 rows: columns_[c * kLanes64 + r] belongs to class c of row r.
@@ -69,9 +69,10 @@ class Columns {
     classes_ = classes;
     count_ = count;
     if (count < kLanes64 || left < kLanes64 * (classes + 1)) {
-      std::fill(rows_, rows_ + kLanes64 * (classes + 1), T{});
-      std::memcpy(rows_, rows, static_cast<size_t>(count * classes) * sizeof(T));
-      rows = rows_;
+      T* copy = Staging<T>();
+      std::fill(copy, copy + kLanes64 * (classes + 1), T{});
+      std::memcpy(copy, rows, static_cast<size_t>(count * classes) * sizeof(T));
+      rows = copy;
     }
     // Lanes beyond the last class hold scores of the next row, which nobody reads.
     for (int64_t c = 0; c < classes; c += kLanes64) {
@@ -84,10 +85,11 @@ class Columns {
 
   /// Replaces the scores by their exponents. use(c, x) sees the exponents of each class in turn.
   template <class Use>
-  HWY_INLINE Inspection Exponents(const SoftmaxParams& params, const Use& use) {
+  HWY_INLINE Inspection Exponents(const SoftmaxParams params, const Use& use) {
     const D64 d;
     const V64 infinity = hn::Set(d, kInfinity64);
-    Inspection found{hn::Neg(infinity), hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Neg(infinity)};
+    Inspection found{hn::Neg(infinity), hn::Zero(d), hn::Zero(d), hn::Neg(infinity),
+                     hn::Lt(hn::Zero(d), infinity)};
     ClassParams of{hn::Zero(d), hn::Zero(d)};
     for (int64_t c = 0; c < classes_; ++c) {
       const V64 raw = hn::Load(d, Column(c));
@@ -98,8 +100,7 @@ class Columns {
       found.max = hn::Max(found.max, raw);
       found.min = hn::Min(found.min, raw);
       found.sum = hn::Add(found.sum, raw);
-      // NaN and +inf are the values that are not below +inf.
-      found.refused = hn::Or(found.refused, hn::VecFromMask(d, hn::Not(hn::Lt(raw, infinity))));
+      found.good = hn::And(found.good, hn::Lt(raw, infinity));
       found.largest = hn::Max(found.largest, x);
       hn::Store(x, d, Column(c));
     }
@@ -123,21 +124,18 @@ class Columns {
     hn::StoreU(hn::DemoteTo(dh, total), dh, sum);
     std::memcpy(facts.max + i, max, static_cast<size_t>(count_) * sizeof(float));
     std::memcpy(facts.sum + i, sum, static_cast<size_t>(count_) * sizeof(float));
-    const hn::RebindToUnsigned<D64> du;
-    auto refused = hn::Or(hn::Ne(hn::BitCast(du, found.refused), hn::Zero(du)),
-                          hn::RebindMask(du, hn::Eq(found.largest, hn::Neg(infinity))));
-    if (probabilities) {
-      refused = hn::Or(refused, hn::RebindMask(du, hn::Lt(found.min, hn::Zero(d))));
-    }
-    const auto first = static_cast<int64_t>(hn::FindFirstTrue(du, refused));
+    auto refused = hn::Or(hn::Not(found.good), hn::Eq(found.largest, hn::Neg(infinity)));
+    if (probabilities) refused = hn::Or(refused, hn::Lt(found.min, hn::Zero(d)));
+    const auto first = static_cast<int64_t>(hn::FindFirstTrue(d, refused));
     return first < count_ ? first : -1;
   }
 
-  /// Writes finish(column) of every class as rows of `out`.
+  /// Writes finish(column) of every class as rows of `out`, where `left` elements may be written.
   template <class Out, class FinishColumn>
-  HWY_INLINE void Store(const FinishColumn& finish, Out* out) {
+  HWY_INLINE void Store(const FinishColumn& finish, Out* out, int64_t left) {
     const D64 d;
-    alignas(64) Out rows[kLanes64 * (kColumnClasses + 1)];
+    const bool fits = left >= kLanes64 * (classes_ + 1);
+    Out* rows = fits ? out : Staging<Out>();
     // The last classes first: lanes beyond them are written over by the first ones of the next row.
     for (int64_t c = (classes_ - 1) / kLanes64 * kLanes64; c >= 0; c -= kLanes64) {
       V64 v[kLanes64];
@@ -145,14 +143,20 @@ class Columns {
       Transpose(d, v);
       for (int64_t r = 0; r < kLanes64; ++r) StoreF64(d, v[r], rows + r * classes_ + c);
     }
-    std::memcpy(out, rows, static_cast<size_t>(count_ * classes_) * sizeof(Out));
+    if (!fits) std::memcpy(out, rows, static_cast<size_t>(count_ * classes_) * sizeof(Out));
   }
 
   HWY_INLINE double* Column(int64_t c) { return columns_ + c * kLanes64; }
 
  private:
+  /// Rows and a vector, where those of the caller may not be read or written.
+  template <class Element>
+  HWY_INLINE Element* Staging() {
+    return static_cast<Element*>(static_cast<void*>(staging_));
+  }
+
   alignas(64) double columns_[kLanes64 * kColumnClasses];
-  alignas(64) T rows_[kLanes64 * (kColumnClasses + 1)];
+  alignas(64) double staging_[kLanes64 * (kColumnClasses + 1)];
   int64_t classes_ = 0;
   int64_t count_ = 0;
 };

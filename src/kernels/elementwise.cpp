@@ -39,7 +39,9 @@ HWY_NOINLINE int64_t AddOffsetOfType(const T* scores, int64_t rows, int64_t clas
   if (classes <= kColumnClasses) {
     return ForEachGroup(scores, rows, classes, [&](Columns<T>& columns, int64_t i) HWY_ATTR {
       const Inspection found = columns.Exponents(plain, [](int64_t, V64, V64) HWY_ATTR {});
-      columns.Store([](V64 x) HWY_ATTR { return x; }, out + i * classes);
+      // In place the rows of the next group must stay.
+      const int64_t left = out == scores ? 0 : (rows - i) * classes;
+      columns.Store([](V64 x) HWY_ATTR { return x; }, out + i * classes, left);
       return columns.Finish(found, false, i, facts);
     });
   }
