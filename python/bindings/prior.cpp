@@ -96,6 +96,7 @@ void update(PriorAccumulator& sums, const Scores& batch, const std::optional<Int
   });
 }
 
+using Texts = std::vector<std::string>;
 using Halves = std::vector<std::pair<std::int64_t, std::uint64_t>>;
 using SavedSums = std::tuple<std::string, std::int64_t, std::int64_t, std::optional<bool>,
                              std::int64_t, std::vector<std::int64_t>, Halves, Halves, Halves>;
