@@ -84,7 +84,7 @@ HWY_NOINLINE void ConvertF32(const From* from, int64_t n, To* to) {
   }
 }
 
-/// Rounds such that narrowing through f32 rounds once: half::f64_to_f32_odd in f64 lanes, but for
+/// Rounds such that narrowing through f32 rounds once: f64_to_f32_odd in f64 lanes, but for
 /// bf16 subnormals, which are rounded at once.
 template <class To>
 HWY_INLINE V64 ForNarrowing(D64 d, V64 v, const To*) {
