@@ -30,6 +30,13 @@ struct PosteriorModel {
   bool operator==(const PosteriorModel&) const = default;
 };
 
+/// An exact sum: (high * 2^64 + low) * 2^-80.
+struct ExactSum {
+  std::int64_t high = 0;
+  std::uint64_t low = 0;
+  bool operator==(const ExactSum&) const = default;
+};
+
 /// The sums behind an effective prior, over rows n of weight w_n, posterior p_n and label y_n:
 /// posterior[c] = sum w p_c; posterior_squared[c] = sum (w p_c)^2; own_class[c] = sum over y = c of
 /// w p_c. Within a block of kBlockRows rows the order of additions is fixed, blocks are added
@@ -65,12 +72,11 @@ class PosteriorSum {
   [[nodiscard]] std::vector<double> posterior_squared() const;
   [[nodiscard]] std::vector<double> own_class() const;
 
-  /// The exact state as text, for the prior file: row count, then label_rows and the three sums, a
-  /// hexadecimal integer in units of 2^-80 each.
+  /// The exact state, for the prior file: row count, then label_rows and the three sums.
   struct State {
     std::int64_t rows = 0;
     std::vector<std::int64_t> label_rows;
-    std::vector<std::string> posterior, posterior_squared, own_class;
+    std::vector<ExactSum> posterior, posterior_squared, own_class;
   };
   /// Error{kUsage} while a block is open.
   [[nodiscard]] State save() const;

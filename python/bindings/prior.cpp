@@ -97,8 +97,21 @@ void update(PriorAccumulator& sums, const Scores& batch, const std::optional<Int
 }
 
 using Texts = std::vector<std::string>;
+using Halves = std::vector<std::pair<std::int64_t, std::uint64_t>>;
 using SavedSums = std::tuple<std::string, std::int64_t, std::int64_t, std::optional<bool>,
-                             std::int64_t, std::vector<std::int64_t>, Texts, Texts, Texts>;
+                             std::int64_t, std::vector<std::int64_t>, Halves, Halves, Halves>;
+
+Halves halves(const std::vector<ExactSum>& sums) {
+  Halves result;
+  for (const ExactSum& sum : sums) result.emplace_back(sum.high, sum.low);
+  return result;
+}
+
+std::vector<ExactSum> exact_sums(const Halves& halves) {
+  std::vector<ExactSum> result;
+  for (const auto& [high, low] : halves) result.push_back({high, low});
+  return result;
+}
 
 SavedSums save(const PriorAccumulator& sums) {
   PriorAccumulator::State state = sums.save();
@@ -108,9 +121,9 @@ SavedSums save(const PriorAccumulator& sums) {
           state.labelled,
           state.sums.rows,
           std::move(state.sums.label_rows),
-          std::move(state.sums.posterior),
-          std::move(state.sums.posterior_squared),
-          std::move(state.sums.own_class)};
+          halves(state.sums.posterior),
+          halves(state.sums.posterior_squared),
+          halves(state.sums.own_class)};
 }
 
 void load(PriorAccumulator& sums, SavedSums saved) {
@@ -120,7 +133,7 @@ void load(PriorAccumulator& sums, SavedSums saved) {
        seen,
        ignored,
        labelled,
-       {rows, std::move(label_rows), std::move(posterior), std::move(squared), std::move(own)}});
+       {rows, std::move(label_rows), exact_sums(posterior), exact_sums(squared), exact_sums(own)}});
 }
 
 nb::object match_dict(const ClassPrior& prior) {

@@ -216,7 +216,17 @@ class PriorAccumulator:
     def finish(self) -> tuple[ClassPrior, list[str]]: ...
     def save(
         self,
-    ) -> tuple[str, int, int, bool | None, int, list[int], list[str], list[str], list[str]]: ...
+    ) -> tuple[
+        str,
+        int,
+        int,
+        bool | None,
+        int,
+        list[int],
+        list[tuple[int, int]],
+        list[tuple[int, int]],
+        list[tuple[int, int]],
+    ]: ...
     def load(
         self,
         saved: tuple[
@@ -226,9 +236,9 @@ class PriorAccumulator:
             bool | None,
             int,
             Sequence[int],
-            Sequence[str],
-            Sequence[str],
-            Sequence[str],
+            Sequence[tuple[int, int]],
+            Sequence[tuple[int, int]],
+            Sequence[tuple[int, int]],
         ],
     ) -> None: ...
     @property

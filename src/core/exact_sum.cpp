@@ -54,7 +54,9 @@ void ExactSums::add(std::size_t i, double term) { add_units(i, to_units(term)); 
 
 void ExactSums::add(std::span<const double> terms) {
   assert(terms.size() == sums_.size());
-  for (std::size_t i = 0; i < terms.size(); ++i) add_units(i, to_units(terms[i]));
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    if (terms[i] != 0) add_units(i, to_units(terms[i]));
+  }
 }
 
 void ExactSums::merge(const ExactSums& other) {
@@ -62,9 +64,7 @@ void ExactSums::merge(const ExactSums& other) {
   for (std::size_t i = 0; i < sums_.size(); ++i) add_units(i, other.sums_[i]);
 }
 
-double ExactSums::value(std::size_t i) const {
-  return std::ldexp(static_cast<double>(sums_[i]), -kUnitLog2);
-}
+double ExactSums::value(std::size_t i) const { return p2p::value(get(i)); }
 
 std::vector<double> ExactSums::values() const {
   std::vector<double> result(sums_.size());
@@ -72,9 +72,23 @@ std::vector<double> ExactSums::values() const {
   return result;
 }
 
-std::string ExactSums::to_hex(std::size_t i) const {
-  const bool negative = sums_[i] < 0;
-  UInt128 magnitude = negative ? -static_cast<UInt128>(sums_[i]) : static_cast<UInt128>(sums_[i]);
+ExactSum ExactSums::get(std::size_t i) const {
+  return {static_cast<std::int64_t>(sums_[i] >> 64), static_cast<std::uint64_t>(sums_[i])};
+}
+
+void ExactSums::set(std::size_t i, const ExactSum& sum) {
+  sums_[i] = static_cast<Int128>(sum.high) << 64 | sum.low;
+}
+
+double value(const ExactSum& sum) {
+  static_assert(ExactSums::kUnitLog2 == 80);
+  return static_cast<double>(static_cast<Int128>(sum.high) << 64 | sum.low) * 0x1p-80;
+}
+
+std::string to_hex(const ExactSum& sum) {
+  const bool negative = sum.high < 0;
+  UInt128 magnitude = static_cast<UInt128>(static_cast<std::uint64_t>(sum.high)) << 64 | sum.low;
+  if (negative) magnitude = -magnitude;
   char text[33];  // 32 digits and a sign
   char* const end = std::end(text);
   char* digit = end;
@@ -86,7 +100,7 @@ std::string ExactSums::to_hex(std::size_t i) const {
   return {digit, end};
 }
 
-void ExactSums::set_hex(std::size_t i, const std::string& text) {
+ExactSum from_hex(const std::string& text) {
   const bool negative = text.starts_with('-');
   const std::string digits = text.substr(negative ? 1 : 0);
   constexpr std::size_t kMostDigits = 32;
@@ -102,7 +116,9 @@ void ExactSums::set_hex(std::size_t i, const std::string& text) {
     throw_bad_data("'" + text.substr(0, kMostDigits + 2) +
                    "' is not a sum: a hexadecimal integer of at most 127 bits");
   }
-  sums_[i] = static_cast<Int128>(negative ? -magnitude : magnitude);
+  if (negative) magnitude = -magnitude;
+  return {static_cast<std::int64_t>(static_cast<std::uint64_t>(magnitude >> 64)),
+          static_cast<std::uint64_t>(magnitude)};
 }
 
 }  // namespace p2p

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "p2p/posterior_sum.hpp"
+
 namespace p2p {
 
 /// Sums of doubles that do not depend on the order of their terms: each term is rounded once to a
@@ -25,15 +27,21 @@ class ExactSums {
   /// Nearest double to sum i.
   [[nodiscard]] double value(std::size_t i) const;
   [[nodiscard]] std::vector<double> values() const;
-  /// The sum in units of 2^-kUnitLog2 as signed hexadecimal text ("-1f"), and back; Error when it
-  /// is not that.
-  [[nodiscard]] std::string to_hex(std::size_t i) const;
-  void set_hex(std::size_t i, const std::string& text);
+  /// Nothing is lost.
+  [[nodiscard]] ExactSum get(std::size_t i) const;
+  void set(std::size_t i, const ExactSum& sum);
 
  private:
   __extension__ typedef __int128 Int128;
   void add_units(std::size_t i, Int128 units);
   std::vector<Int128> sums_;
 };
+
+/// Nearest double.
+[[nodiscard]] double value(const ExactSum& sum);
+/// The sum in units of 2^-80 as signed hexadecimal text ("-1f"), and back; Error when it is not
+/// that.
+[[nodiscard]] std::string to_hex(const ExactSum& sum);
+[[nodiscard]] ExactSum from_hex(const std::string& text);
 
 }  // namespace p2p

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
+#include "kernels/kernels.hpp"
+#include "kernels/product.hpp"
 #include "p2p/error.hpp"
 #include "p2p/parallel.hpp"
 
@@ -86,29 +89,36 @@ class Descent {
   double differences(std::span<const std::int64_t> batch) {
     const double rest = objective_.smoothing / static_cast<double>(classes_);
     const double own = 1 - objective_.smoothing;  // beside `rest`
+    const std::int64_t count = logits_.rows();
+    posteriors_.resize(static_cast<std::size_t>(count * classes_));
+    largest_.resize(static_cast<std::size_t>(count));
+    sums_.resize(static_cast<std::size_t>(count));
+    const std::int64_t bad =
+        kernels::softmax_rows(logits_.data(), DType::kF32, count, classes_, {}, false,
+                              posteriors_.data(), {largest_.data(), sums_.data()});
+    if (bad >= 0) return std::numeric_limits<double>::quiet_NaN();
     double total = 0;
-    for (std::int64_t i = 0; i < logits_.rows(); ++i) {
+    for (std::int64_t i = 0; i < count; ++i) {
       const auto row = static_cast<std::size_t>(batch[static_cast<std::size_t>(i)]);
       const std::int64_t label = rows_.labels[row];
       const double weight = objective_.weights.empty() ? 1 : objective_.weights[row];
-      const auto share = static_cast<float>(weight / static_cast<double>(logits_.rows()));
+      const auto share = static_cast<float>(weight / static_cast<double>(count));
       float* z = logits_.row(i).data();
-      const float largest = *std::max_element(z, z + classes_);
-      double sum = 0;
+      const double* p = posteriors_.data() + i * classes_;
+      const float largest = largest_[static_cast<std::size_t>(i)];
       double mean = 0;
-      for (std::int64_t c = 0; c < classes_; ++c) {
+      for (std::int64_t c = 0; rest > 0 && c < classes_; ++c) {
         mean += static_cast<double>(z[c] - largest);
-        sum += static_cast<double>(std::exp(z[c] - largest));
       }
-      const double log_sum = std::log(sum);
+      // Of the largest logit: 1 over the sum of exponentials.
+      const double log_sum = -std::log(*std::max_element(p, p + classes_));
       total += weight * (log_sum - own * static_cast<double>(z[label] - largest) - rest * mean);
-      const auto inverse = static_cast<float>(1 / sum);
       for (std::int64_t c = 0; c < classes_; ++c) {
-        z[c] = share * (std::exp(z[c] - largest) * inverse - static_cast<float>(rest));
+        z[c] = share * static_cast<float>(p[c] - rest);
       }
       z[label] -= share * static_cast<float>(own);
     }
-    return total / static_cast<double>(logits_.rows());
+    return total / static_cast<double>(count);
   }
 
   void backward(double learning_rate) {
@@ -127,7 +137,13 @@ class Descent {
       }
       auto step = momentum_weights_.middleRows(first, count);
       step *= kept;
-      step.noalias() += differences.transpose() * features_;
+      kernels::add_outer_products({.d = logits_.data() + first,
+                                   .d_stride = classes_,
+                                   .x = features_.data(),
+                                   .rows = features_.rows(),
+                                   .columns = count,
+                                   .width = features_.cols(),
+                                   .out = momentum_weights_.row(first).data()});
       if (decay != 0) step += decay * weights_.middleRows(first, count);
       weights_.middleRows(first, count) -= rate * step;
       bias_step = kept * bias_step + differences.colwise().sum().transpose();
@@ -148,6 +164,8 @@ class Descent {
   Matrix momentum_weights_;
   Eigen::VectorXf momentum_bias_;
   Matrix features_, logits_, raw_;
+  std::vector<double> posteriors_;
+  std::vector<float> largest_, sums_;
 };
 
 }  // namespace

@@ -22,6 +22,9 @@ constexpr mode_t kMode = 0666;
 // Linux moves at most 0x7ffff000 bytes in one call.
 constexpr std::int64_t kMaxCall = std::int64_t{1} << 30;
 
+// Smaller writes are left to the end.
+constexpr std::int64_t kEarlyBytes = std::int64_t{256} << 10;
+
 std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 std::int64_t free_bytes(int fd) {
@@ -88,6 +91,8 @@ void AtomicFile::reserve(std::int64_t bytes) {
 
 void AtomicFile::write_at(std::int64_t offset, const void* data, std::int64_t bytes) {
   const auto* from = static_cast<const char*>(data);
+  const std::int64_t first = offset;
+  const std::int64_t count = bytes;
   while (bytes > 0) {
     const ssize_t done =
         pwrite(fd_, from, static_cast<std::size_t>(std::min(bytes, kMaxCall)), offset);
@@ -97,6 +102,10 @@ void AtomicFile::write_at(std::int64_t offset, const void* data, std::int64_t by
     from += done;
     offset += done;
     bytes -= done;
+  }
+  // The disk may begin, so that little is left to be flushed in the end.
+  if (count >= kEarlyBytes && flushes()) {
+    static_cast<void>(sync_file_range(fd_, first, count, SYNC_FILE_RANGE_WRITE));
   }
 }
 

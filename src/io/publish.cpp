@@ -12,14 +12,6 @@
 namespace p2p::io {
 namespace {
 
-bool flushes() {
-  static const bool flush = [] {
-    const char* value = std::getenv("P2P_NO_FSYNC");
-    return value == nullptr || std::string_view(value) != "1";
-  }();
-  return flush;
-}
-
 // The errno value of a failed write, or 0, also where a file system cannot flush or the user may
 // not read.
 int flush(int folder_fd, const char* name, int flags) {
@@ -44,6 +36,14 @@ void keep_permissions(int folder_fd, const char* from, const char* replaced) {
 }
 
 }  // namespace
+
+bool flushes() {
+  static const bool flush = [] {
+    const char* value = std::getenv("P2P_NO_FSYNC");
+    return value == nullptr || std::string_view(value) != "1";
+  }();
+  return flush;
+}
 
 int publish(int folder_fd, const std::string& from, const std::string& to) {
   if (flushes()) {

@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"
 // foreach_target.h must come before the headers that are compiled once per target.
 #include "hwy/highway.h"
+#include "kernels/columns64-inl.h"
 #include "kernels/row64-inl.h"
 #include "kernels/store-inl.h"
 
@@ -35,6 +36,15 @@ HWY_NOINLINE int64_t AddOffsetOfType(const T* scores, int64_t rows, int64_t clas
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   SoftmaxParams plain = params;
   plain.probabilities = false;
+  if (classes <= kColumnClasses) {
+    return ForEachGroup(scores, rows, classes, [&](Columns<T>& columns, int64_t i) HWY_ATTR {
+      const Inspection found = columns.Exponents(plain, [](int64_t, V64, V64) HWY_ATTR {});
+      // In place the rows of the next group must stay.
+      const int64_t left = out == scores ? 0 : (rows - i) * classes;
+      columns.Store([](V64 x) HWY_ATTR { return x; }, out + i * classes, left);
+      return columns.Finish(found, false, i, facts);
+    });
+  }
   for (int64_t i = 0; i < rows; ++i) {
     Inspector64 inspector;
     for (int64_t c = 0; c < classes; c += lanes) {
@@ -74,16 +84,35 @@ HWY_NOINLINE void ConvertF32(const From* from, int64_t n, To* to) {
   }
 }
 
+/// Rounds such that narrowing through f32 rounds once: f64_to_f32_odd in f64 lanes, but for
+/// bf16 subnormals, which are rounded at once.
+template <class To>
+HWY_INLINE V64 ForNarrowing(D64 d, V64 v, const To*) {
+  if constexpr (sizeof(To) != 2) return v;
+  const hn::RebindToUnsigned<D64> du;
+  const auto below_f32 = hn::Set(du, (uint64_t{1} << 29) - 1);
+  const auto bits = hn::BitCast(du, v);
+  const auto exact = hn::Eq(hn::And(bits, below_f32), hn::Zero(du));
+  const auto odd = hn::Or(bits, hn::Set(du, uint64_t{1} << 29));
+  const V64 rounded = hn::BitCast(d, hn::AndNot(below_f32, hn::IfThenElse(exact, bits, odd)));
+  if constexpr (std::is_same_v<To, F16>) return rounded;
+  const V64 spacing = hn::Set(d, 0x1.8p52 * 0x1p-133);
+  const V64 subnormal = hn::CopySign(hn::Sub(hn::Add(v, spacing), spacing), v);
+  return hn::IfThenElse(hn::Lt(hn::Abs(v), hn::Set(d, 0x1p-126)), subnormal, rounded);
+}
+
 /// From or to f64.
 template <class From, class To>
 HWY_NOINLINE void ConvertF64(const From* from, int64_t n, To* to) {
   const D64 d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) StoreF64(d, LoadF64(d, from + i), to + i);
+  for (; i + lanes <= n; i += lanes) {
+    StoreF64(d, ForNarrowing(d, LoadF64(d, from + i), to), to + i);
+  }
   if (i < n) {
     const auto rest = static_cast<size_t>(n - i);
-    StorePartF64(d, LoadPartF64(d, from + i, rest), to + i, rest);
+    StorePartF64(d, ForNarrowing(d, LoadPartF64(d, from + i, rest), to), to + i, rest);
   }
 }
 
@@ -101,6 +130,17 @@ HWY_INLINE void ConvertFrom(const From* from, int64_t n, void* out, DType out_ty
   }
 }
 
+HWY_INLINE void ConvertFromF64(const double* from, int64_t n, void* out, DType out_type) {
+  switch (out_type) {
+    case DType::kF16:
+      return ConvertF64(from, n, static_cast<F16*>(out));
+    case DType::kBF16:
+      return ConvertF64(from, n, static_cast<BF16*>(out));
+    default:
+      return ConvertF64(from, n, static_cast<float*>(out));
+  }
+}
+
 void Convert(const void* in, DType in_type, int64_t n, void* out, DType out_type) {
   switch (in_type) {
     case DType::kF16:
@@ -108,11 +148,7 @@ void Convert(const void* in, DType in_type, int64_t n, void* out, DType out_type
     case DType::kBF16:
       return ConvertFrom(static_cast<const BF16*>(in), n, out, out_type);
     case DType::kF64:
-      // Two roundings, through f32, would not be to nearest: 16-bit targets stay scalar.
-      if (out_type == DType::kF32) {
-        return ConvertF64(static_cast<const double*>(in), n, static_cast<float*>(out));
-      }
-      return reference::convert(in, in_type, n, out, out_type);
+      return ConvertFromF64(static_cast<const double*>(in), n, out, out_type);
     default:
       return ConvertFrom(static_cast<const float*>(in), n, out, out_type);
   }

@@ -26,8 +26,22 @@ namespace p2p::kernels::simd::HWY_NAMESPACE {
 
 constexpr double kInfinity64 = std::numeric_limits<double>::infinity();
 
-/// x of SoftmaxParams for classes [c, c + n), from their raw scores.
-HWY_INLINE V64 Exponent(D64 d, V64 raw, const SoftmaxParams& params, int64_t c, size_t n) {
+/// Scale and offset of SoftmaxParams, where there are any, in the lanes of their classes.
+struct ClassParams {
+  V64 scale;
+  V64 offset;
+};
+
+/// Of classes [c, c + n), one a lane.
+HWY_INLINE ClassParams ParamsOfClasses(D64 d, const SoftmaxParams& params, int64_t c, size_t n) {
+  ClassParams of{hn::Zero(d), hn::Zero(d)};
+  if (params.scale != nullptr) of.scale = LoadPartF64(d, params.scale + c, n);
+  if (params.offset != nullptr) of.offset = LoadPartF64(d, params.offset + c, n);
+  return of;
+}
+
+/// x of SoftmaxParams, from raw scores.
+HWY_INLINE V64 Exponent(D64 d, V64 raw, const SoftmaxParams& params, const ClassParams& of) {
   V64 x = raw;
   if (params.probabilities) {
     x = hn::IfThenElse(hn::Eq(raw, hn::Zero(d)), hn::Set(d, -kInfinity64), hn::Log(d, raw));
@@ -37,13 +51,17 @@ HWY_INLINE V64 Exponent(D64 d, V64 raw, const SoftmaxParams& params, int64_t c, 
   } else {
     // -inf times a scale of 0 would be NaN, times a negative one +inf.
     const V64 largest = hn::Set(d, std::numeric_limits<double>::max());
-    const V64 scale =
-        hn::Mul(hn::Set(d, params.inv_temperature), LoadPartF64(d, params.scale + c, n));
+    const V64 scale = hn::Mul(hn::Set(d, params.inv_temperature), of.scale);
     const V64 scaled = hn::Min(hn::Max(hn::Mul(x, scale), hn::Neg(largest)), largest);
     x = hn::IfThenElse(hn::Eq(x, hn::Set(d, -kInfinity64)), x, scaled);
   }
-  if (params.offset != nullptr) x = hn::Add(x, LoadPartF64(d, params.offset + c, n));
+  if (params.offset != nullptr) x = hn::Add(x, of.offset);
   return hn::Min(x, hn::Set(d, std::numeric_limits<double>::max()));
+}
+
+/// x of classes [c, c + n) of a row.
+HWY_INLINE V64 Exponent(D64 d, V64 raw, const SoftmaxParams& params, int64_t c, size_t n) {
+  return Exponent(d, raw, params, ParamsOfClasses(d, params, c, n));
 }
 
 /// A finite number stays finite.

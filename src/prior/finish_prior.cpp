@@ -28,10 +28,10 @@ double sum(const std::vector<double>& values) {
 std::vector<double> log_stderr(const PosteriorSum& sums, const std::vector<double>& posterior,
                                double total, std::int64_t least_own_rows = 0) {
   const std::vector<double> squared = sums.posterior_squared();
-  const std::vector<double> own = sums.own_class();
   const std::vector<std::int64_t> label_rows = sums.label_rows();
   const auto labelled =
       static_cast<double>(std::accumulate(label_rows.begin(), label_rows.end(), std::int64_t{0}));
+  const std::vector<double> own = labelled > 0 ? sums.own_class() : std::vector<double>();
   const auto rows = static_cast<double>(sums.rows());
   std::vector<double> result(posterior.size(), kNaN);
   for (std::size_t c = 0; c < result.size(); ++c) {

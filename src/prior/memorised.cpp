@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <vector>
 
 #include "core/element.hpp"
+#include "core/exact_sum.hpp"
 #include "p2p/posterior_sum.hpp"
 #include "p2p/select.hpp"
 #include "scan/first_rows.hpp"
@@ -27,9 +26,9 @@ bool of_training_rows(const ClassPrior& prior) {
 }  // namespace
 
 double mean_certainty(const ClassPrior& prior) {
-  const std::vector<double> squares = PosteriorSum::load(prior.sums).posterior_squared();
-  return std::accumulate(squares.begin(), squares.end(), 0.0) /
-         static_cast<double>(std::max<std::int64_t>(prior.n_rows, 1));
+  double squares = 0;
+  for (const ExactSum& sum : prior.sums.posterior_squared) squares += value(sum);
+  return squares / static_cast<double>(std::max<std::int64_t>(prior.n_rows, 1));
 }
 
 bool is_memorised(const ClassPrior& prior) {

@@ -213,25 +213,25 @@ std::vector<double> PosteriorSum::own_class() const { return impl_->own.values()
 
 PosteriorSum::State PosteriorSum::save() const {
   demand_no_open_block();
-  const auto text = [](const ExactSums& sums) {
-    std::vector<std::string> result(sums.size());
-    for (std::size_t i = 0; i < result.size(); ++i) result[i] = sums.to_hex(i);
+  const auto all = [](const ExactSums& sums) {
+    std::vector<ExactSum> result(sums.size());
+    for (std::size_t i = 0; i < result.size(); ++i) result[i] = sums.get(i);
     return result;
   };
-  return {impl_->rows, impl_->label_rows, text(impl_->posterior), text(impl_->squared),
-          text(impl_->own)};
+  return {impl_->rows, impl_->label_rows, all(impl_->posterior), all(impl_->squared),
+          all(impl_->own)};
 }
 
 PosteriorSum PosteriorSum::load(const State& state) {
   const std::size_t size = state.label_rows.size();
   PosteriorSum result(static_cast<std::int64_t>(size), {});
-  const auto parse = [size](const std::vector<std::string>& text, ExactSums& sums) {
-    if (text.size() != size) throw_bad_data("the saved sums differ in length");
-    for (std::size_t i = 0; i < size; ++i) sums.set_hex(i, text[i]);
+  const auto set = [size](const std::vector<ExactSum>& saved, ExactSums& sums) {
+    if (saved.size() != size) throw_bad_data("the saved sums differ in length");
+    for (std::size_t i = 0; i < size; ++i) sums.set(i, saved[i]);
   };
-  parse(state.posterior, result.impl_->posterior);
-  parse(state.posterior_squared, result.impl_->squared);
-  parse(state.own_class, result.impl_->own);
+  set(state.posterior, result.impl_->posterior);
+  set(state.posterior_squared, result.impl_->squared);
+  set(state.own_class, result.impl_->own);
   result.impl_->rows = state.rows;
   result.impl_->label_rows = state.label_rows;
   return result;

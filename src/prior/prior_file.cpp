@@ -49,6 +49,9 @@ std::string array(const std::vector<std::int64_t>& values) {
   return array(values, [](std::int64_t v) { return std::to_string(v); });
 }
 std::string array(const std::vector<std::string>& values) { return array(values, quoted); }
+std::string array(const std::vector<ExactSum>& values) {
+  return array(values, [](const ExactSum& sum) { return '"' + to_hex(sum) + '"'; });
+}
 
 std::string input_text(const PriorInput& input) {
   return fmt::format(
@@ -144,16 +147,15 @@ class Reader {
   }
 
   /// Sums of terms that are not negative, as text.
-  [[nodiscard]] std::vector<std::string> sums(const std::string& key, std::int64_t size) const {
-    std::vector<std::string> result = texts(key, size);
-    ExactSums sum(1);
-    for (const std::string& text : result) {
+  [[nodiscard]] std::vector<ExactSum> sums(const std::string& key, std::int64_t size) const {
+    std::vector<ExactSum> result;
+    for (const std::string& text : texts(key, size)) {
       try {
-        sum.set_hex(0, text);
+        result.push_back(from_hex(text));
       } catch (const Error& error) {
         fail(key, fmt::format("an array of sums, but {}", error.what()));
       }
-      if (sum.value(0) < 0) fail(key, "an array of sums that are not negative");
+      if (result.back().high < 0) fail(key, "an array of sums that are not negative");
     }
     return result;
   }

@@ -73,6 +73,24 @@ TEST_P(SoftmaxRows, KeepsItsToleranceWithScales) {
   }
 }
 
+TEST_P(SoftmaxRows, ARowHasTheSameBitsWhateverIsBesideIt) {
+  for (const std::int64_t classes : {2, 10, 100, 511, 512, 513}) {
+    const Scores scores = Scores::normal(DType::kF32, 19, classes, 5.0);
+    const Offsets offsets = Offsets::uniform(classes, -9.0, 9.0);
+    std::vector<double> all(static_cast<std::size_t>(19 * classes)), alone(all);
+    Facts facts(19);
+    for (const bool log_out : {false, true}) {
+      softmax_rows(scores.data(), DType::kF32, 19, classes, offsets.params(), log_out, all.data(),
+                   facts.pointers());
+      for (std::int64_t i = 0; i < 19; ++i) {
+        softmax_rows(scores.row(i), DType::kF32, 1, classes, offsets.params(), log_out,
+                     alone.data() + i * classes, facts.pointers());
+      }
+      ASSERT_EQ(all, alone) << classes;
+    }
+  }
+}
+
 TEST_P(SoftmaxRows, MaskedClassesStayZeroWhateverTheScale) {
   for (const DType dtype : kTypes) {
     for (const bool probabilities : {false, true}) {
@@ -150,12 +168,12 @@ TEST_P(SoftmaxRows, NamesTheFirstRefusedRow) {
 TEST_P(SoftmaxRows, StaysInsideItsMemory) {
   for (const DType dtype : kTypes) {
     for (const std::int64_t classes : {1, 5, 10, 17, 33}) {
-      const Scores scores = Scores::normal(dtype, 3, classes, 1.0);
+      const Scores scores = Scores::normal(dtype, 19, classes, 1.0);
       const GuardedMemory in(scores.bytes());
-      const GuardedMemory out(static_cast<std::size_t>(3 * classes) * sizeof(double));
+      const GuardedMemory out(static_cast<std::size_t>(19 * classes) * sizeof(double));
       std::memcpy(in.at_end(), scores.data(), scores.bytes());
-      Facts facts(3);
-      EXPECT_EQ(softmax_rows(in.at_end(), dtype, 3, classes, {}, false,
+      Facts facts(19);
+      EXPECT_EQ(softmax_rows(in.at_end(), dtype, 19, classes, {}, false,
                              reinterpret_cast<double*>(out.at_end()), facts.pointers()),
                 -1);
     }
@@ -198,6 +216,34 @@ TEST_P(ArgmaxRows, TiesGoToTheLowestIndex) {
   }
 }
 
+TEST_P(ArgmaxRows, DecidesInFloat64WhatFloat32CannotTellApart) {
+  for (const double level : {0.0, 1.0, -1e6}) {
+    Scores scores(DType::kF32, 1, 700);
+    scores.fill_row(0, level);
+    Offsets offsets(std::vector<double>(700, 0.25));
+    offsets.f64[533] = 0.25 + 1e-9;
+    offsets.f64[699] = 0.25 + 5e-10;
+    std::int64_t label = -1;
+    Facts facts(1);
+    argmax_rows(scores.data(), DType::kF32, 1, 700, offsets.params(), &label, facts.pointers());
+    EXPECT_EQ(label, 533) << level;
+  }
+}
+
+TEST_P(ArgmaxRows, FindsTheLargestBesideMaskedAndHugeScores) {
+  for (const double huge : {3e38, -3e38, -kInfinity}) {
+    Scores scores(DType::kF32, 1, 700);
+    scores.fill_row(0, huge);
+    scores.set(0, 612, huge > 0 ? 3.4e38 : -2.0);
+    std::int64_t label = -1;
+    Facts facts(1);
+    ASSERT_EQ(argmax_rows(scores.data(), DType::kF32, 1, 700, {}, &label, facts.pointers()), -1);
+    EXPECT_EQ(label, 612) << huge;
+    EXPECT_EQ(facts.max[0], static_cast<float>(scores.get(0, 612)));
+    EXPECT_EQ(std::isfinite(facts.sum[0]), std::isfinite(huge)) << huge;
+  }
+}
+
 TEST_P(ArgmaxRows, NeverPicksAMaskedClass) {
   Scores scores = Scores::normal(DType::kF16, 1, 11, 1.0);
   scores.set(0, 3, 100.0);
@@ -225,11 +271,17 @@ TEST_P(ArgmaxRows, NeverPicksAMaskedClassWhateverTheScale) {
 }
 
 TEST_P(ArgmaxRows, NamesTheFirstRefusedRow) {
-  Scores scores = Scores::normal(DType::kF32, 4, 19, 1.0);
-  scores.set(1, 18, kNaN);
-  std::vector<std::int64_t> labels(4);
-  Facts facts(4);
-  EXPECT_EQ(argmax_rows(scores.data(), DType::kF32, 4, 19, {}, labels.data(), facts.pointers()), 1);
+  for (const std::int64_t classes : {19, 700}) {
+    for (const double bad : {kNaN, kInfinity}) {
+      Scores scores = Scores::normal(DType::kF32, 4, classes, 1.0);
+      scores.set(1, classes - 1, bad);
+      std::vector<std::int64_t> labels(4);
+      Facts facts(4);
+      EXPECT_EQ(
+          argmax_rows(scores.data(), DType::kF32, 4, classes, {}, labels.data(), facts.pointers()),
+          1);
+    }
+  }
 }
 
 }  // namespace
