@@ -159,8 +159,7 @@ class FloatRows {
   HWY_INLINE bool Row(int64_t i, const RowFacts& facts, float* e, RowSummary& summary) const {
     const D32 d;
     const T* row = scores_ + i * classes_;
-    const Tail<T> tail(row + full_, classes_ - full_,
-                       kProbabilities ? T{} : MinusInfinity<T>());
+    const Tail<T> tail(row + full_, classes_ - full_, kProbabilities ? T{} : MinusInfinity<T>());
     float max = 0;
     float sum = 0;
     float min = 0;
@@ -236,8 +235,8 @@ class FloatRows {
     return Exp(d, hn::Mul(hn::Sub(s, max), scale));
   }
 
-  /// Writes the exponentials. That of `best`, 1, is left out of the sums, so that a small rest keeps
-  /// its digits.
+  /// Writes the exponentials. That of `best`, 1, is left out of the sums, so that a small rest
+  /// keeps its digits.
   HWY_INLINE void Fill(const T* row, const Tail<T>& tail, float largest, float* e,
                        RowSummary& summary) const {
     const D32 d;
@@ -309,8 +308,8 @@ class FloatRows {
 
 template <class T, bool kProbabilities>
 HWY_NOINLINE int64_t FloatExponentials(const T* scores, int64_t rows, int64_t classes,
-                                       const SoftmaxParams& params, float* e,
-                                       RowSummary* summaries, const RowFacts& facts, double* row) {
+                                       const SoftmaxParams& params, float* e, RowSummary* summaries,
+                                       const RowFacts& facts, double* row) {
   const D32 d;
   const int64_t stride = exponentials_stride(classes);
   const FloatRows<T, kProbabilities> all(scores, classes,
@@ -320,8 +319,7 @@ HWY_NOINLINE int64_t FloatExponentials(const T* scores, int64_t rows, int64_t cl
     float* out = e + i * stride;
     if (HWY_LIKELY(all.Row(i, facts, out, summaries[i]))) continue;
     summaries[i] = RowSummary();
-    if (!ExponentialsOfScores(scores + i * classes, i, classes, params, facts, row,
-                              summaries[i])) {
+    if (!ExponentialsOfScores(scores + i * classes, i, classes, params, facts, row, summaries[i])) {
       return i;
     }
     for (int64_t c = 0; c < stride; c += static_cast<int64_t>(hn::Lanes(d))) {
@@ -337,15 +335,14 @@ int64_t Exponentials(const void* scores, DType dtype, int64_t rows, int64_t clas
   const bool f32 = exponentials_in_f32(dtype, params);
   const int64_t stride = exponentials_stride(classes);
   return visit_scores(scores, dtype, [&](const auto* s) HWY_ATTR -> int64_t {
-    using T = std::remove_cv_t<std::remove_reference_t<decltype(*s)>>;
+    using T = std::remove_cv_t<std::remove_reference_t<decltype(*s)> >;
     if constexpr (!std::is_same_v<T, double>) {
       if (f32) {
         auto* out = static_cast<float*>(e);
-        return params.probabilities
-                   ? FloatExponentials<T, true>(s, rows, classes, params, out, summaries, facts,
-                                                row)
-                   : FloatExponentials<T, false>(s, rows, classes, params, out, summaries, facts,
-                                                 row);
+        return params.probabilities ? FloatExponentials<T, true>(s, rows, classes, params, out,
+                                                                 summaries, facts, row)
+                                    : FloatExponentials<T, false>(s, rows, classes, params, out,
+                                                                  summaries, facts, row);
       }
     }
     for (int64_t i = 0; i < rows; ++i) {

@@ -10,19 +10,22 @@ namespace p2p::kernels {
 
 /// Posteriors above 1/15 that a row can hold, and one for rounding.
 inline constexpr std::int64_t kMostAbove = 16;
-/// Posteriors above kAbove are listed. A little less than 1/15: the caller decides those next to it.
+/// Posteriors above kAbove are listed. A little less than 1/15: the caller decides those next to
+/// it.
 inline constexpr double kAbove = (1 - 1e-5) / 15;
 
 struct RowSummary {
-  double rest = 0;                       ///< sum of e, without that of `best`, which is 1
-  double squares = 0;                    ///< sum of e^2, likewise
-  std::int32_t best = 0;                 ///< lowest class of the largest score
-  std::int32_t above_count = 0;          ///< listed posteriors
-  std::int32_t above[kMostAbove] = {};   ///< their classes, ascending
+  double rest = 0;                      ///< sum of e, without that of `best`, which is 1
+  double squares = 0;                   ///< sum of e^2, likewise
+  std::int32_t best = 0;                ///< lowest class of the largest score
+  std::int32_t above_count = 0;         ///< listed posteriors
+  std::int32_t above[kMostAbove] = {};  ///< their classes, ascending
 };
 
 /// Elements from one row of exponentials to the next; those beyond C are 0.
-constexpr std::int64_t exponentials_stride(std::int64_t classes) { return (classes + 15) / 16 * 16; }
+constexpr std::int64_t exponentials_stride(std::int64_t classes) {
+  return (classes + 15) / 16 * 16;
+}
 
 /// Whether exponentials() computes in float and writes float; else in double.
 bool exponentials_in_f32(DType dtype, const SoftmaxParams& params) noexcept;

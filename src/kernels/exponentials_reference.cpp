@@ -49,7 +49,8 @@ std::int64_t exponentials(const void* scores, DType dtype, std::int64_t rows, st
 void add_columns(const void* e, bool f32, std::int64_t rows, std::int64_t stride,
                  const double* weights, double* sums) noexcept {
   for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t c = 0; c < stride; ++c) sums[c] += weights[i] * element(e, f32, i * stride + c);
+    for (std::int64_t c = 0; c < stride; ++c)
+      sums[c] += weights[i] * element(e, f32, i * stride + c);
   }
 }
 

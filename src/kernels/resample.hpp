@@ -21,37 +21,37 @@ struct RowOutcome {
 };
 
 /// Replicates treated at once.
-inline constexpr std::int64_t kReplicates = 16;
+inline constexpr std::int64_t kReplicates = 32;
 
-/// Random numbers of one replicate.
-struct ReplicateKey {
+/// Random numbers of two replicates.
+struct PairKey {
   std::uint32_t first = 0;
   std::uint32_t second = 0;
 };
+using ReplicateKeys = std::array<PairKey, kReplicates / 2>;
 
-/// The bits of a row in a replicate, as a signed number.
-constexpr std::int32_t hash(ReplicateKey key, std::uint32_t row) {
+/// The bits of a row: the lower half for the one replicate, the upper half for the other.
+constexpr std::uint32_t row_bits(PairKey key, std::uint32_t row) {
   std::uint32_t x = row * 0x9e3779b1U + key.first;
   x = (x ^ (x >> 16)) * 0x7feb352dU + key.second;
   x = (x ^ (x >> 15)) * 0x846ca68bU;
-  return static_cast<std::int32_t>(x ^ (x >> 16));
+  return x ^ (x >> 16);
 }
 
-/// floor(2^32 P(X <= k)) - 2^31 for X ~ Poisson(1), k = 0, 1, ...
-inline constexpr std::array<std::int32_t, 12> kPoissonSteps = [] {
-  constexpr std::array<std::uint32_t, 12> kCumulative = {
-      0x5e2d58d8, 0xbc5ab1b1, 0xeb715e1d, 0xfb239797, 0xff1025f5, 0xffd90f3b,
-      0xfffa8b71, 0xffff540c, 0xffffed1f, 0xfffffe21, 0xffffffd4, 0xfffffffc};
-  std::array<std::int32_t, 12> steps{};
+/// round(2^16 P(X <= k)) - 2^15 for X ~ Poisson(1), k = 0, 1, ...
+inline constexpr std::array<std::int16_t, 8> kPoissonSteps = [] {
+  constexpr std::array<int, 8> kCumulative = {0x5e2d, 0xbc5b, 0xeb71, 0xfb24,
+                                              0xff10, 0xffd9, 0xfffb, 0xffff};
+  std::array<std::int16_t, 8> steps{};
   for (std::size_t k = 0; k < steps.size(); ++k) {
-    steps[k] = static_cast<std::int32_t>(kCumulative[k] ^ 0x80000000U);
+    steps[k] = static_cast<std::int16_t>(kCumulative[k] - 0x8000);
   }
   return steps;
 }();
 
-/// How often a replicate draws a row: Poisson(1), by inversion of 32 bits that depend on key and
-/// row alone.
-int poisson_draw(ReplicateKey key, std::uint32_t row) noexcept;
+/// How often replicate r of those with these keys draws a row: Poisson(1), by inversion of 16 bits
+/// that depend on key and row alone.
+int poisson_draw(const ReplicateKeys& keys, std::size_t r, std::uint32_t row) noexcept;
 
 /// Sums of kReplicates replicates. Draws of class y weigh m_y / (draws of all its rows), so that
 /// they sum to m_y rows; a class that is never drawn keeps every row once.
@@ -76,20 +76,19 @@ struct CalibrationCuts {
 /// rows in order of falling doubt, counts m_c. O(rows + C). Sums are made in float over at most
 /// 4,096 rows, beyond in double.
 void resample(std::span<const RowOutcome> rows, std::span<const std::int64_t> counts,
-              const CalibrationCuts& cuts, const std::array<ReplicateKey, kReplicates>& keys,
-              ReplicateSums& sums);
+              const CalibrationCuts& cuts, const ReplicateKeys& keys, ReplicateSums& sums);
 
-/// Cells of a class in the sums of a group of rows.
+/// Cells of a class in the sums of a group of rows, and replicates of these treated at once.
 inline constexpr std::int64_t kGroupCells = 16;
+inline constexpr std::int64_t kGroupReplicates = 16;
 
-/// out[r][k] = base[k] + sum_g signs[g][r] * groups[g][k]: r < kReplicates, k < kGroupCells.
+/// out[r][k] = base[k] + sum_g signs[g][r] * groups[g][k]: r < kGroupReplicates, k < kGroupCells.
 void add_signed_groups(const float* groups, std::int64_t count, const float* signs,
                        const float* base, float* out) noexcept;
 
 namespace reference {
 void resample(std::span<const RowOutcome> rows, std::span<const std::int64_t> counts,
-              const CalibrationCuts& cuts, const std::array<ReplicateKey, kReplicates>& keys,
-              ReplicateSums& sums);
+              const CalibrationCuts& cuts, const ReplicateKeys& keys, ReplicateSums& sums);
 void add_signed_groups(const float* groups, std::int64_t count, const float* signs,
                        const float* base, float* out) noexcept;
 }  // namespace reference

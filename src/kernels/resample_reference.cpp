@@ -5,11 +5,11 @@
 
 namespace p2p::kernels {
 
-int poisson_draw(ReplicateKey key, std::uint32_t row) noexcept {
-  const auto u = hash(key, row);
+int poisson_draw(const ReplicateKeys& keys, std::size_t r, std::uint32_t row) noexcept {
+  const auto bits = static_cast<std::int16_t>(row_bits(keys[r / 2], row) >> (r % 2 == 0 ? 0 : 16));
   int k = 0;
   while (k < static_cast<int>(kPoissonSteps.size()) &&
-         u >= kPoissonSteps[static_cast<std::size_t>(k)]) {
+         bits >= kPoissonSteps[static_cast<std::size_t>(k)]) {
     ++k;
   }
   return k;
@@ -24,11 +24,11 @@ constexpr auto kLanes = static_cast<std::size_t>(kReplicates);
 class Replicate {
  public:
   Replicate(std::span<const RowOutcome> rows, std::span<const std::int64_t> counts,
-            ReplicateKey key, std::size_t r, ReplicateSums& sums)
-      : rows_(rows), counts_(counts), key_(key), r_(r), sums_(sums) {
+            const ReplicateKeys& keys, std::size_t r, ReplicateSums& sums)
+      : rows_(rows), counts_(counts), keys_(keys), r_(r), sums_(sums) {
     for (std::size_t c = 0; c < counts.size(); ++c) drawn(c) = 0;
     for (const RowOutcome& row : rows) {
-      drawn(static_cast<std::size_t>(row.label)) += poisson_draw(key, row.row);
+      drawn(static_cast<std::size_t>(row.label)) += poisson_draw(keys, r, row.row);
     }
     for (std::size_t c = 0; c < counts.size(); ++c) {
       kept_.push_back(drawn(c) == 0);
@@ -45,7 +45,7 @@ class Replicate {
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       const RowOutcome& row = rows_[i];
       const auto label = static_cast<std::size_t>(row.label);
-      const int draws = kept_[label] ? 1 : poisson_draw(key_, row.row);
+      const int draws = kept_[label] ? 1 : poisson_draw(keys_, r_, row.row);
       const double weight =
           draws * static_cast<double>(counts_[label]) / static_cast<double>(drawn(label));
       const bool right = row.label == row.predicted;
@@ -80,7 +80,7 @@ class Replicate {
 
   std::span<const RowOutcome> rows_;
   std::span<const std::int64_t> counts_;
-  ReplicateKey key_;
+  const ReplicateKeys& keys_;
   std::size_t r_;
   ReplicateSums& sums_;
   std::vector<bool> kept_;
@@ -89,18 +89,17 @@ class Replicate {
 }  // namespace
 
 void resample(std::span<const RowOutcome> rows, std::span<const std::int64_t> counts,
-              const CalibrationCuts& cuts, const std::array<ReplicateKey, kReplicates>& keys,
-              ReplicateSums& sums) {
-  for (std::size_t r = 0; r < kLanes; ++r) Replicate(rows, counts, keys[r], r, sums).add(cuts);
+              const CalibrationCuts& cuts, const ReplicateKeys& keys, ReplicateSums& sums) {
+  for (std::size_t r = 0; r < kLanes; ++r) Replicate(rows, counts, keys, r, sums).add(cuts);
 }
 
 void add_signed_groups(const float* groups, std::int64_t count, const float* signs,
                        const float* base, float* out) noexcept {
-  for (std::int64_t r = 0; r < kReplicates; ++r) {
+  for (std::int64_t r = 0; r < kGroupReplicates; ++r) {
     for (std::int64_t k = 0; k < kGroupCells; ++k) {
       double sum = base[k];
       for (std::int64_t g = 0; g < count; ++g) {
-        sum += static_cast<double>(signs[g * kReplicates + r] * groups[g * kGroupCells + k]);
+        sum += static_cast<double>(signs[g * kGroupReplicates + r] * groups[g * kGroupCells + k]);
       }
       out[r * kGroupCells + k] = static_cast<float>(sum);
     }

@@ -22,14 +22,13 @@ MetricIntervals bootstrap_intervals(const RowPlan& plan, const EvaluateOptions& 
   std::vector<MetricValues> replicates(static_cast<std::size_t>(options.bootstrap));
   rows.replicates(options.bootstrap, options.seed, options.threads,
                   [&](std::int64_t r, const RowReplicate& replicate) {
-                    replicates[static_cast<std::size_t>(r)] =
-                        summarise(replicate, plan, options);
+                    replicates[static_cast<std::size_t>(r)] = summarise(replicate, plan, options);
                   });
-  tally.groups->replicates(
-      tally.classes, options.bootstrap, options.seed, options.threads,
-      [&](std::int64_t r, const ClassSums& sums) {
-        add_class_sums(sums, plan, options, replicates[static_cast<std::size_t>(r)]);
-      });
+  tally.groups->replicates(tally.classes, options.bootstrap, options.seed, options.threads,
+                           [&](std::int64_t r, const ClassSums& sums) {
+                             add_class_sums(sums, plan, options,
+                                            replicates[static_cast<std::size_t>(r)]);
+                           });
   return intervals_95(replicates);
 }
 
@@ -39,11 +38,12 @@ Metrics evaluate(ScoreSet& scores, LabelSource& labels, const EvaluateOptions& o
   const RowPlan plan = plan_rows(scores, labels, options);
   const TallyParts parts{.metrics = true, .class_mean = !options.counts.empty()};
   std::optional<HalfSamples> samples;
-  if (options.bootstrap > 0) samples.emplace(plan, labels, options.seed);
+  if (options.bootstrap > 0) samples.emplace(plan, labels, options.seed, options.threads);
   std::vector<kernels::RowOutcome> outcomes;
-  const Tally tally = tally_rows(scores, labels, plan, options, parts,
-                                 {&outcomes, samples ? &*samples : nullptr});
-  const OutcomeTable table(std::move(outcomes), plan, options.threads);
+  const Tally tally =
+      tally_rows(scores, labels, plan, options, parts, {&outcomes, samples ? &*samples : nullptr});
+  const auto order = samples ? OutcomeTable::Order::kFull : OutcomeTable::Order::kForValues;
+  const OutcomeTable table(std::move(outcomes), plan, order, options.threads);
 
   RowReplicate all;
   all.classes = {.drawn = plan.label_counts, .hits = tally.hits};

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::int64_t kUpperBins = kBins - 1;
 constexpr std::int64_t kCells = kernels::kGroupCells;
-constexpr std::int64_t kTogether = kernels::kReplicates;
+constexpr std::int64_t kTogether = kernels::kGroupReplicates;
 static_assert(kCells == kBins + 1);
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
@@ -69,15 +69,16 @@ void GroupSums::merge(const GroupSums& other) {
 }
 
 // [C, groups, kCells]: the bins and the mean.
-std::vector<float> GroupSums::cells() const {
+std::vector<float> GroupSums::cells(int threads) const {
   std::vector<float> result(size(plan_->classes * samples_->groups() * kCells));
   const double per_unit = 1 / unit_;
   const double per_mean = per_unit / static_cast<double>(plan_->n_used);
-  for (std::int64_t c = 0; c < plan_->classes; ++c) {
+  parallel_for(plan_->classes, threads, [&](int /*worker*/, std::int64_t c) {
     for (std::int64_t g = 0; g < samples_->groups(); ++g) {
       const auto at = size(g * plan_->classes + c);
       float* cell = result.data() + (c * samples_->groups() + g) * kCells;
-      if (!mean_.empty()) cell[kBins] = static_cast<float>(static_cast<double>(mean_[at]) * per_mean);
+      if (!mean_.empty())
+        cell[kBins] = static_cast<float>(static_cast<double>(mean_[at]) * per_mean);
       if (total_.empty()) continue;
       std::int64_t first = total_[at];
       for (std::int64_t b = 0; b < kUpperBins; ++b) {
@@ -87,7 +88,7 @@ std::vector<float> GroupSums::cells() const {
       }
       cell[0] = static_cast<float>(static_cast<double>(first) * per_unit);
     }
-  }
+  });
   return result;
 }
 
@@ -95,7 +96,7 @@ void GroupSums::replicates(
     const ClassSums& all, std::int64_t count, std::uint64_t seed, int threads,
     const std::function<void(std::int64_t r, const ClassSums& sums)>& use) const {
   const std::int64_t groups = samples_->groups();
-  const std::vector<float> sums = cells();
+  const std::vector<float> sums = cells(threads);
   const std::int64_t batches = (count + kTogether - 1) / kTogether;
   parallel_for(batches, threads, [&](int /*worker*/, std::int64_t batch) {
     const std::int64_t first = batch * kTogether;

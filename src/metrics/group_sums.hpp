@@ -41,12 +41,12 @@ class GroupSums {
 
  private:
   void add(std::vector<std::int64_t>& to, std::int64_t group, float* sums);
-  [[nodiscard]] std::vector<float> cells() const;
+  [[nodiscard]] std::vector<float> cells(int threads) const;
 
   const HalfSamples* samples_;
   const RowPlan* plan_;
-  double present_;  // classes with rows
-  double unit_;     // sums are integers of 1 / unit_, a power of two
+  double present_;                   // classes with rows
+  double unit_;                      // sums are integers of 1 / unit_, a power of two
   std::vector<std::int64_t> total_;  // [groups, C]
   std::vector<std::int64_t> upper_;  // [groups, C, kBins - 1]
   std::vector<std::int64_t> mean_;   // [groups, C]

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "metrics/random_bits.hpp"
+#include "p2p/parallel.hpp"
 
 namespace p2p::metrics {
 namespace {
@@ -21,13 +22,13 @@ constexpr std::uint64_t kStream = 0x70616972;  // other numbers than those that 
 
 }  // namespace
 
-HalfSamples::HalfSamples(const RowPlan& plan, LabelSource& labels, std::uint64_t seed)
+HalfSamples::HalfSamples(const RowPlan& plan, LabelSource& labels, std::uint64_t seed, int threads)
     : places_(static_cast<std::size_t>(plan.n_used)) {
   const auto present =
       std::ranges::count_if(plan.label_counts, [](std::int64_t m) { return m > 0; });
   slots_ = std::clamp<std::int64_t>(plan.n_used / (kRowsPerSlot * present), 1, kMostSlots);
-  per_slot_ = std::clamp(kBudgetBytes / (kGroupBytes * plan.classes), kLeastGroups, kMostGroups) /
-              slots_;
+  per_slot_ =
+      std::clamp(kBudgetBytes / (kGroupBytes * plan.classes), kLeastGroups, kMostGroups) / slots_;
 
   // Used rows by slot and class.
   std::vector<std::int64_t> chunk(static_cast<std::size_t>(kBlockRows));
@@ -50,27 +51,30 @@ HalfSamples::HalfSamples(const RowPlan& plan, LabelSource& labels, std::uint64_t
   std::vector<std::uint32_t> next(ends.begin(), ends.end() - 1);
   each_row([&](std::size_t stratum, std::uint32_t used) { rows[next[stratum]++] = used; });
 
-  std::uint64_t state = mix64(seed ^ kStream);
-  const auto below = [&](std::uint64_t n) {
-    state += kGolden;
-    return static_cast<std::uint32_t>((mix64(state) >> 32) * n >> 32);
-  };
-  std::int64_t pair = 0;
-  for (std::size_t s = 0; s + 1 < ends.size(); ++s) {
-    const std::uint32_t end = ends[s + 1];
-    for (std::uint32_t i = ends[s]; i + 1 < end; i += 2, ++pair) {
-      std::swap(rows[i], rows[i + below(end - i)]);
-      std::swap(rows[i + 1], rows[i + 1 + below(end - i - 1)]);
-      const auto group = static_cast<std::int16_t>(1 + pair % per_slot_);
-      places_[rows[i]] = group;
-      places_[rows[i + 1]] = static_cast<std::int16_t>(-group);
+  parallel_for(slots_, threads, [&](int /*worker*/, std::int64_t slot) {
+    std::uint64_t state = numbered_bits(seed ^ kStream, -1 - slot);
+    const auto below = [&](std::uint64_t n) {
+      state += kGolden;
+      return static_cast<std::uint32_t>((mix64(state) >> 32) * n >> 32);
+    };
+    std::int64_t pair = 0;
+    for (std::int64_t c = 0; c < plan.classes; ++c) {
+      const auto stratum = static_cast<std::size_t>(slot * plan.classes + c);
+      const std::uint32_t end = ends[stratum + 1];
+      for (std::uint32_t i = ends[stratum]; i + 1 < end; i += 2, ++pair) {
+        std::swap(rows[i], rows[i + below(end - i)]);
+        std::swap(rows[i + 1], rows[i + 1 + below(end - i - 1)]);
+        const auto group = static_cast<std::int16_t>(1 + pair % per_slot_);
+        places_[rows[i]] = group;
+        places_[rows[i + 1]] = static_cast<std::int16_t>(-group);
+      }
     }
-  }
+  });
 }
 
 float HalfSamples::side(std::uint64_t seed, std::int64_t replicate, std::int64_t group) {
-  const std::uint64_t bits =
-      mix64(replicate_bits(seed ^ kStream, replicate) + kGolden * static_cast<std::uint64_t>(group / 64));
+  const std::uint64_t bits = mix64(numbered_bits(seed ^ kStream, replicate) +
+                                   kGolden * static_cast<std::uint64_t>(group / 64));
   return (bits >> (group % 64) & 1) != 0 ? 1.0F : -1.0F;
 }
 

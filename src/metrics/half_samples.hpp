@@ -15,12 +15,12 @@ namespace p2p::metrics {
 /// sums of these differences over each group are all that a replicate needs. A class of an odd
 /// number of rows has one without a partner, which every replicate takes once.
 ///
-/// A group lies within a slot, every kth block, so that a block's rows belong to few groups. Memory:
-/// 2 bytes a row.
+/// A group lies within a slot, every kth block, so that a block's rows belong to few groups.
+/// Memory: 2 bytes a row.
 class HalfSamples {
  public:
   /// Two passes over the labels. O(N).
-  HalfSamples(const RowPlan& plan, LabelSource& labels, std::uint64_t seed);
+  HalfSamples(const RowPlan& plan, LabelSource& labels, std::uint64_t seed, int threads);
 
   [[nodiscard]] std::int64_t groups() const { return slots_ * per_slot_; }
   [[nodiscard]] std::int64_t per_slot() const { return per_slot_; }

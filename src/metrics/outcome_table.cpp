@@ -29,8 +29,10 @@ std::size_t bucket(const RowOutcome& row) {
   return kLast - (std::bit_cast<std::uint32_t>(row.doubt) >> 16);
 }
 
-// Rows go to buckets in place, then the buckets are sorted side by side.
-void sort_by_confidence(std::vector<RowOutcome>& rows, int threads) {
+// Rows go to buckets in place, then the buckets are sorted side by side: those that `wanted` wants,
+// given their ends.
+template <class Wanted>
+void sort_by_confidence(std::vector<RowOutcome>& rows, int threads, const Wanted& wanted) {
   constexpr std::size_t kBuckets = std::size_t{1} << 15;
   std::vector<std::size_t> ends(kBuckets);
   for (const RowOutcome& row : rows) ++ends[bucket(row)];
@@ -52,6 +54,7 @@ void sort_by_confidence(std::vector<RowOutcome>& rows, int threads) {
   constexpr std::size_t kPiece = 64;
   parallel_for(kBuckets / kPiece, threads, [&](int /*worker*/, std::int64_t piece) {
     for (std::size_t b = size(piece) * kPiece; b < (size(piece) + 1) * kPiece; ++b) {
+      if (ends[b] - first[b] < 2 || !wanted(first[b], ends[b])) continue;
       const auto begin = rows.begin();
       std::sort(begin + static_cast<std::ptrdiff_t>(first[b]),
                 begin + static_cast<std::ptrdiff_t>(ends[b]), before);
@@ -65,18 +68,28 @@ double gap(const RowOutcome& row) {
 
 }  // namespace
 
-OutcomeTable::OutcomeTable(std::vector<RowOutcome> rows, const RowPlan& plan, int threads)
+OutcomeTable::OutcomeTable(std::vector<RowOutcome> rows, const RowPlan& plan, Order order,
+                           int threads)
     : rows_(std::move(rows)), plan_(&plan) {
-  sort_by_confidence(rows_, threads);
   const auto count = static_cast<std::int64_t>(rows_.size());
   double mass = 0;
   for (std::int64_t b = 0; b < kBins; ++b) {
-    cuts_.width_ends[size(b)] =
-        std::partition_point(rows_.begin(), rows_.end(), [&](const RowOutcome& row) {
-          return bin_of(1 - static_cast<double>(row.doubt)) <= b;
-        }) - rows_.begin();
     mass += static_cast<double>(count / kBins + (b < count % kBins ? 1 : 0));
     cuts_.mass_ends[size(b)] = mass;
+  }
+  sort_by_confidence(rows_, threads, [&](std::size_t first, std::size_t end) {
+    return order == Order::kFull || std::ranges::any_of(cuts_.mass_ends, [&](double cut) {
+             return static_cast<double>(first) < cut && cut < static_cast<double>(end);
+           });
+  });
+  if (order == Order::kForValues) return;
+  for (std::int64_t b = 0; b < kBins; ++b) {
+    cuts_.width_ends[size(b)] =
+        std::partition_point(rows_.begin(), rows_.end(),
+                             [&](const RowOutcome& row) {
+                               return bin_of(1 - static_cast<double>(row.doubt)) <= b;
+                             }) -
+        rows_.begin();
   }
 }
 
@@ -109,15 +122,13 @@ void OutcomeTable::replicates(
     arrays.hits.resize(cells);
     arrays.false_positives.resize(cells);
     arrays.scales.resize(cells);
-    std::array<kernels::ReplicateKey, kTogether> keys{};
     const std::int64_t first = batch * kTogether;
-    for (std::int64_t r = 0; r < kTogether; ++r) keys[size(r)] = replicate_key(seed, first + r);
     kernels::ReplicateSums sums;
     sums.drawn = arrays.drawn.data();
     sums.hits = arrays.hits.data();
     sums.false_positives = arrays.false_positives.data();
     sums.scales = arrays.scales.data();
-    kernels::resample(rows_, plan_->label_counts, cuts_, keys, sums);
+    kernels::resample(rows_, plan_->label_counts, cuts_, replicate_keys(seed, first), sums);
     RowReplicate replicate;
     replicate.classes.drawn.resize(classes);
     replicate.classes.hits.resize(classes);

@@ -26,7 +26,7 @@ std::optional<ResidualSlope> residual_slope(ScoreSet& scores, LabelSource& label
   if (options.counts.empty()) {
     throw_usage("the residual slope needs the number of training rows of each class; give counts");
   }
-  const HalfSamples samples(plan, labels, options.seed);
+  const HalfSamples samples(plan, labels, options.seed, options.threads);
   const Tally tally = tally_rows(scores, labels, plan, options,
                                  {.metrics = false, .class_mean = true}, {nullptr, &samples});
   const auto value = log_log_slope(tally.classes.mean, options.counts, plan.excluded);

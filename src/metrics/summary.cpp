@@ -25,7 +25,8 @@ struct Mean {
   }
 };
 
-double macro_f1(const ClassHits& classes, const RowPlan& plan, const std::vector<double>& predicted) {
+double macro_f1(const ClassHits& classes, const RowPlan& plan,
+                const std::vector<double>& predicted) {
   Mean f1;
   for (std::size_t c = 0; c < predicted.size(); ++c) {
     const auto rows = static_cast<double>(plan.label_counts[c]);

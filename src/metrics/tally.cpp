@@ -177,8 +177,8 @@ class Worker {
     const double loss = -std::max(log_true, kLogSmallest);
     const double doubt = summary.rest * scale;
     const double squares = summary.squares * scale * scale;
-    const double brier =
-        right ? doubt * doubt + squares : scale * scale + squares - 2 * element(i, label) * scale + 1;
+    const double brier = right ? doubt * doubt + squares
+                               : scale * scale + squares - 2 * element(i, label) * scale + 1;
     block_[size(layout_.nll)] += loss;
     block_[size(layout_.brier)] += brier;
     block_[size(layout_.gaps + bin(at, summary.best, scale))] += right ? -doubt : 1 - doubt;
@@ -284,10 +284,10 @@ class Worker {
 }  // namespace
 
 Tally tally_rows(const ScoreSet& scores, LabelSource& labels, const RowPlan& plan,
-                 const EvaluateOptions& options, const TallyParts& parts,
-                 const TallyKeeps& keeps) {
+                 const EvaluateOptions& options, const TallyParts& parts, const TallyKeeps& keeps) {
   if (keeps.outcomes != nullptr) keeps.outcomes->resize(size(plan.n_used));
-  const ScanOptions scan{.threads = options.threads};
+  const ScanOptions scan{.threads = options.threads,
+                         .chunk_bytes = summing_chunk_bytes(options.threads)};
   std::deque<Worker> workers;
   for (int i = scan_workers(scores, scan); i > 0; --i) {
     workers.emplace_back(plan, options, parts, keeps);

@@ -13,9 +13,7 @@
 namespace p2p::metrics {
 
 UsedChunk::UsedChunk(const RowPlan& plan, const EvaluateOptions& options)
-    : plan_(&plan),
-      options_(&options),
-      check_(options.kind, plan.classes, options.kind_stated) {}
+    : plan_(&plan), options_(&options), check_(options.kind, plan.classes, options.kind_stated) {}
 
 void UsedChunk::take(const Chunk& chunk, LabelSource& labels) {
   chunk_ = chunk;

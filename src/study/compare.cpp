@@ -117,8 +117,8 @@ class Judge {
 
   Judged operator()(const LogOffset& offset) const {
     const JudgedRows rows(test_, offset, evaluate_);
-    RowOutcomes outcomes = row_outcomes(rows, *test_.rows.labels, options_.bootstrap,
-                                        options_.seed, options_.rows_done);
+    RowOutcomes outcomes = row_outcomes(rows, *test_.rows.labels, options_.bootstrap, options_.seed,
+                                        options_.rows_done);
     return {outcomes.values, std::move(outcomes.replicates)};
   }
 

@@ -76,8 +76,8 @@ class Worker {
 RowOutcomes row_outcomes(const JudgedRows& rows, LabelSource& labels, std::int64_t bootstrap,
                          std::uint64_t seed, std::atomic<std::int64_t>* rows_done) {
   const metrics::RowPlan& plan = rows.plan();
-  std::vector<kernels::RowOutcome> outcomes(
-      bootstrap > 0 ? static_cast<std::size_t>(plan.n_used) : 0);
+  std::vector<kernels::RowOutcome> outcomes(bootstrap > 0 ? static_cast<std::size_t>(plan.n_used)
+                                                          : 0);
   std::vector<Worker> workers(
       static_cast<std::size_t>(metrics::posterior_workers(rows.scores(), rows.options())),
       Worker(plan.classes, bootstrap > 0 ? &outcomes : nullptr));
@@ -92,7 +92,8 @@ RowOutcomes row_outcomes(const JudgedRows& rows, LabelSource& labels, std::int64
   if (bootstrap == 0) return result;
 
   result.replicates.resize(static_cast<std::size_t>(bootstrap));
-  const metrics::OutcomeTable table(std::move(outcomes), plan, rows.options().threads);
+  const metrics::OutcomeTable table(std::move(outcomes), plan, metrics::OutcomeTable::Order::kFull,
+                                    rows.options().threads);
   table.replicates(bootstrap, seed, rows.options().threads,
                    [&](std::int64_t r, const metrics::RowReplicate& replicate) {
                      result.replicates[static_cast<std::size_t>(r)] =

@@ -41,9 +41,7 @@ struct Result {
   std::int64_t refused = -1;
 };
 
-double bound(const Result& result) {
-  return result.f32 ? kSoftmaxTolerance : kSoftmaxToleranceF64;
-}
+double bound(const Result& result) { return result.f32 ? kSoftmaxTolerance : kSoftmaxToleranceF64; }
 
 // Posteriors by a plain loop in long double.
 void expect_posteriors(const Scores& scores, const SoftmaxParams& params) {
