@@ -26,7 +26,9 @@ HalfSamples::HalfSamples(const RowPlan& plan, LabelSource& labels, std::uint64_t
     : places_(static_cast<std::size_t>(plan.n_used)) {
   const auto present =
       std::ranges::count_if(plan.label_counts, [](std::int64_t m) { return m > 0; });
-  slots_ = std::clamp<std::int64_t>(plan.n_used / (kRowsPerSlot * present), 1, kMostSlots);
+  slots_ =
+      std::clamp<std::int64_t>(plan.n_used / (kRowsPerSlot * present), 1,
+                               std::min(kMostSlots, static_cast<std::int64_t>(plan.blocks.size())));
   per_slot_ =
       std::clamp(kBudgetBytes / (kGroupBytes * plan.classes), kLeastGroups, kMostGroups) / slots_;
 
