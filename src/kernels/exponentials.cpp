@@ -1,6 +1,7 @@
 #include "kernels/exponentials.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -48,6 +49,14 @@ HWY_INLINE V32 LoadRow(D32 d, const double* e) {
                      hn::DemoteTo(half, hn::LoadU(d64, e)));
 }
 
+/// One bit a lane, of at most 16.
+template <class Tag, class Mask>
+HWY_INLINE uint32_t MaskBits(Tag d, Mask mask) {
+  uint8_t bytes[8] = {};
+  hn::StoreMaskBits(d, mask, bytes);
+  return bytes[0] | static_cast<uint32_t>(bytes[1]) << 8;
+}
+
 /// Lists the classes of e above the threshold.
 template <class E>
 HWY_INLINE void ListAbove(const E* e, int64_t stride, E threshold, RowSummary& summary) {
@@ -59,10 +68,10 @@ HWY_INLINE void ListAbove(const E* e, int64_t stride, E threshold, RowSummary& s
     const auto high = c + lanes < stride ? hn::Gt(hn::LoadU(d, e + c + lanes), least)
                                          : hn::MaskFromVec(hn::Zero(d));
     if (HWY_LIKELY(hn::AllFalse(d, hn::Or(low, high)))) continue;
-    for (int64_t k = c; k < std::min(c + 2 * lanes, stride); ++k) {
-      if (e[k] > threshold && summary.above_count < kMostAbove) {
-        summary.above[summary.above_count++] = static_cast<int32_t>(k);
-      }
+    for (uint32_t bits = MaskBits(d, low) | MaskBits(d, high) << lanes; bits != 0;
+         bits &= bits - 1) {
+      if (summary.above_count == kMostAbove) return;
+      summary.above[summary.above_count++] = static_cast<int32_t>(c) + std::countr_zero(bits);
     }
   }
 }

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "metrics/equal_mass.hpp"
 #include "metrics/group_sums.hpp"
 #include "metrics/half_samples.hpp"
 #include "metrics/interval.hpp"
@@ -42,16 +43,13 @@ Metrics evaluate(ScoreSet& scores, LabelSource& labels, const EvaluateOptions& o
   std::vector<kernels::RowOutcome> outcomes;
   const Tally tally =
       tally_rows(scores, labels, plan, options, parts, {&outcomes, samples ? &*samples : nullptr});
-  const auto order = samples ? OutcomeTable::Order::kFull : OutcomeTable::Order::kForValues;
-  const OutcomeTable table(std::move(outcomes), plan, order, options.threads);
-
   RowReplicate all;
   all.classes = {.drawn = plan.label_counts, .hits = tally.hits};
   all.predicted.assign(tally.predicted.begin(), tally.predicted.end());
   all.nll = tally.nll;
   all.brier = tally.brier;
   all.ece = tally.ece;
-  all.ece_equal_mass = table.ece_equal_mass();
+  all.ece_equal_mass = ece_equal_mass(outcomes, options.threads);
 
   Metrics result;
   result.n_rows = plan.n_used;
@@ -62,7 +60,10 @@ Metrics evaluate(ScoreSet& scores, LabelSource& labels, const EvaluateOptions& o
   add_class_sums(tally.classes, plan, options, result.values);
   result.label_counts = plan.label_counts;
   result.recall = class_recalls(all.classes);
-  if (tally.groups) result.ci95 = bootstrap_intervals(plan, options, table, tally);
+  if (tally.groups) {
+    const OutcomeTable table(std::move(outcomes), plan, options.threads);
+    result.ci95 = bootstrap_intervals(plan, options, table, tally);
+  }
   return result;
 }
 

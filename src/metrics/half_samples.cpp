@@ -14,7 +14,7 @@ constexpr std::int64_t kBudgetBytes = std::int64_t{32} << 20;
 constexpr std::int64_t kGroupBytes = 16 * 8;
 // The variance that so many groups show has a relative error of sqrt(2 / groups).
 constexpr std::int64_t kLeastGroups = 64;
-constexpr std::int64_t kMostGroups = 1024;
+constexpr std::int64_t kMostGroups = 256;
 // Rows of a class in a slot, on average at least: one of them may be left without a partner.
 constexpr std::int64_t kRowsPerSlot = 64;
 constexpr std::int64_t kMostSlots = 16;

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 
 #include "metrics/calibration_bins.hpp"
+#include "metrics/equal_mass.hpp"
 #include "metrics/random_bits.hpp"
 #include "p2p/parallel.hpp"
 
@@ -19,21 +18,8 @@ constexpr std::int64_t kTogether = kernels::kReplicates;
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-bool before(const RowOutcome& a, const RowOutcome& b) {
-  return a.doubt != b.doubt ? a.doubt > b.doubt : a.row < b.row;
-}
-
-// Rising with falling doubt: its bits as an integer, sign, exponent and seven digits.
-std::size_t bucket(const RowOutcome& row) {
-  constexpr std::size_t kLast = (std::size_t{1} << 15) - 1;
-  return kLast - (std::bit_cast<std::uint32_t>(row.doubt) >> 16);
-}
-
-// Rows go to buckets in place, then the buckets are sorted side by side: those that `wanted` wants,
-// given their ends.
-template <class Wanted>
-void sort_by_confidence(std::vector<RowOutcome>& rows, int threads, const Wanted& wanted) {
-  constexpr std::size_t kBuckets = std::size_t{1} << 15;
+// Rows go to buckets in place, then the buckets are sorted side by side.
+void sort_by_confidence(std::vector<RowOutcome>& rows, int threads) {
   std::vector<std::size_t> ends(kBuckets);
   for (const RowOutcome& row : rows) ++ends[bucket(row)];
   std::vector<std::size_t> next(kBuckets);
@@ -54,35 +40,19 @@ void sort_by_confidence(std::vector<RowOutcome>& rows, int threads, const Wanted
   constexpr std::size_t kPiece = 64;
   parallel_for(kBuckets / kPiece, threads, [&](int /*worker*/, std::int64_t piece) {
     for (std::size_t b = size(piece) * kPiece; b < (size(piece) + 1) * kPiece; ++b) {
-      if (ends[b] - first[b] < 2 || !wanted(first[b], ends[b])) continue;
       const auto begin = rows.begin();
       std::sort(begin + static_cast<std::ptrdiff_t>(first[b]),
-                begin + static_cast<std::ptrdiff_t>(ends[b]), before);
+                begin + static_cast<std::ptrdiff_t>(ends[b]), less_confident);
     }
   });
 }
 
-double gap(const RowOutcome& row) {
-  return (row.label == row.predicted ? 0.0 : 1.0) - static_cast<double>(row.doubt);
-}
-
 }  // namespace
 
-OutcomeTable::OutcomeTable(std::vector<RowOutcome> rows, const RowPlan& plan, Order order,
-                           int threads)
+OutcomeTable::OutcomeTable(std::vector<RowOutcome> rows, const RowPlan& plan, int threads)
     : rows_(std::move(rows)), plan_(&plan) {
-  const auto count = static_cast<std::int64_t>(rows_.size());
-  double mass = 0;
-  for (std::int64_t b = 0; b < kBins; ++b) {
-    mass += static_cast<double>(count / kBins + (b < count % kBins ? 1 : 0));
-    cuts_.mass_ends[size(b)] = mass;
-  }
-  sort_by_confidence(rows_, threads, [&](std::size_t first, std::size_t end) {
-    return order == Order::kFull || std::ranges::any_of(cuts_.mass_ends, [&](double cut) {
-             return static_cast<double>(first) < cut && cut < static_cast<double>(end);
-           });
-  });
-  if (order == Order::kForValues) return;
+  sort_by_confidence(rows_, threads);
+  cuts_.mass_ends = equal_mass_ends(static_cast<std::int64_t>(rows_.size()));
   for (std::int64_t b = 0; b < kBins; ++b) {
     cuts_.width_ends[size(b)] =
         std::partition_point(rows_.begin(), rows_.end(),
@@ -91,17 +61,6 @@ OutcomeTable::OutcomeTable(std::vector<RowOutcome> rows, const RowPlan& plan, Or
                              }) -
         rows_.begin();
   }
-}
-
-double OutcomeTable::ece_equal_mass() const {
-  double error = 0;
-  std::size_t row = 0;
-  for (const double end : cuts_.mass_ends) {
-    double sum = 0;
-    for (; row < static_cast<std::size_t>(end); ++row) sum += gap(rows_[row]);
-    error += std::abs(sum);
-  }
-  return error / static_cast<double>(rows_.size());
 }
 
 void OutcomeTable::replicates(

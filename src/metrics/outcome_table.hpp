@@ -28,14 +28,8 @@ struct RowReplicate {
 /// The outcomes of the used rows in order of confidence, then of row number: 24 bytes a row.
 class OutcomeTable {
  public:
-  /// In part, as far as ece_equal_mass() wants it, or in full, for replicates.
-  enum class Order : std::uint8_t { kForValues, kFull };
-  /// O(N), or O(N log N) in full; in place.
-  OutcomeTable(std::vector<kernels::RowOutcome> rows, const RowPlan& plan, Order order,
-               int threads);
-
-  /// Calibration error in 15 bins of equal mass, cut as numpy.array_split would. O(N).
-  [[nodiscard]] double ece_equal_mass() const;
+  /// O(N log N), in place.
+  OutcomeTable(std::vector<kernels::RowOutcome> rows, const RowPlan& plan, int threads);
 
   /// Calls use(r, replicate), from any thread, for replicates [0, count). O(count * (N + C)).
   /// Memory: 400 bytes a class and thread. Same bits for any number of threads.

@@ -92,8 +92,7 @@ RowOutcomes row_outcomes(const JudgedRows& rows, LabelSource& labels, std::int64
   if (bootstrap == 0) return result;
 
   result.replicates.resize(static_cast<std::size_t>(bootstrap));
-  const metrics::OutcomeTable table(std::move(outcomes), plan, metrics::OutcomeTable::Order::kFull,
-                                    rows.options().threads);
+  const metrics::OutcomeTable table(std::move(outcomes), plan, rows.options().threads);
   table.replicates(bootstrap, seed, rows.options().threads,
                    [&](std::int64_t r, const metrics::RowReplicate& replicate) {
                      result.replicates[static_cast<std::size_t>(r)] =
