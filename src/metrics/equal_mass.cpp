@@ -1,9 +1,10 @@
 #include "metrics/equal_mass.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
-#include <map>
+#include <memory>
 #include <vector>
 
 #include "p2p/parallel.hpp"
@@ -25,6 +26,13 @@ std::int64_t gap(const RowOutcome& row) {
 struct Bucket {
   std::int64_t rows = 0;
   std::int64_t gap = 0;
+};
+
+// The rows of a bucket that a cut goes through.
+struct Divided {
+  explicit Divided(std::size_t count) : rows(count) {}
+  std::vector<std::uint32_t> rows;
+  std::atomic<std::size_t> next{0};
 };
 
 // Calls use(worker, row) for all rows.
@@ -77,22 +85,21 @@ double ece_equal_mass(std::span<const RowOutcome> rows, int threads) {
   }
 
   const auto ends = equal_mass_ends(static_cast<std::int64_t>(rows.size()));
-  std::map<std::size_t, std::vector<RowOutcome>> divided;
+  std::vector<std::unique_ptr<Divided>> divided(kBuckets);
   std::int64_t before = 0;
   for (std::size_t b = 0; b < kBuckets; before += buckets[b++].rows) {
+    const std::int64_t after = before + buckets[b].rows;
     const auto inside = [&](double end) {
-      return end > static_cast<double>(before) &&
-             end < static_cast<double>(before + buckets[b].rows);
+      return end > static_cast<double>(before) && end < static_cast<double>(after);
     };
-    if (std::ranges::any_of(ends, inside)) divided[b];
+    if (std::ranges::any_of(ends, inside)) {
+      divided[b] = std::make_unique<Divided>(static_cast<std::size_t>(buckets[b].rows));
+    }
   }
-  std::vector<std::vector<RowOutcome>> picked(found.size());
-  each_row(rows, threads, [&](std::size_t worker, const RowOutcome& row) {
-    if (divided.contains(bucket(row))) picked[worker].push_back(row);
+  each_row(rows, threads, [&](std::size_t /*worker*/, const RowOutcome& row) {
+    Divided* const to = divided[bucket(row)].get();
+    if (to != nullptr) to->rows[to->next++] = static_cast<std::uint32_t>(&row - rows.data());
   });
-  for (const auto& some : picked) {
-    for (const RowOutcome& row : some) divided[bucket(row)].push_back(row);
-  }
 
   double error = 0;
   std::int64_t sum = 0, count = 0;
@@ -105,17 +112,18 @@ double ece_equal_mass(std::span<const RowOutcome> rows, int threads) {
     }
   };
   for (std::size_t b = 0; b < kBuckets; ++b) {
-    const auto rows_of = divided.find(b);
-    if (rows_of == divided.end()) {
+    if (!divided[b]) {
       count += buckets[b].rows;
       sum += buckets[b].gap;
       close();
       continue;
     }
-    std::ranges::sort(rows_of->second, less_confident);
-    for (const RowOutcome& row : rows_of->second) {
+    std::ranges::sort(divided[b]->rows, [&](std::uint32_t i, std::uint32_t k) {
+      return less_confident(rows[i], rows[k]);
+    });
+    for (const std::uint32_t i : divided[b]->rows) {
       ++count;
-      sum += gap(row);
+      sum += gap(rows[i]);
       close();
     }
   }

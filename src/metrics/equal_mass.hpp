@@ -20,8 +20,8 @@ bool less_confident(const kernels::RowOutcome& a, const kernels::RowOutcome& b);
 /// Rows before the end of each bin when `rows` are split as numpy.array_split does.
 std::array<double, kBins> equal_mass_ends(std::int64_t rows);
 
-/// Calibration error in 15 bins of equal mass of rows in any order. O(N): only buckets that a cut
-/// goes through are sorted.
+/// Calibration error in 15 bins of equal mass of rows in any order. O(N) but for buckets that a cut
+/// goes through, which are sorted. Memory: 4 bytes a row of those.
 double ece_equal_mass(std::span<const kernels::RowOutcome> rows, int threads);
 
 }  // namespace p2p::metrics
