@@ -169,6 +169,7 @@ class FloatRows {
     const D32 d;
     const T* row = scores_ + i * classes_;
     const Tail<T> tail(row + full_, classes_ - full_, kProbabilities ? T{} : MinusInfinity<T>());
+    if (full_ == 0) return OneVector(tail, i, facts, e, summary);
     float max = 0;
     float sum = 0;
     float min = 0;
@@ -189,6 +190,34 @@ class FloatRows {
 
  private:
   static int64_t Lanes() { return static_cast<int64_t>(hn::Lanes(D32())); }
+
+  /// A row of fewer classes than a vector has lanes.
+  HWY_INLINE bool OneVector(const Tail<T>& tail, int64_t i, const RowFacts& facts, float* e,
+                            RowSummary& summary) const {
+    const D32 d;
+    const auto valid = hn::FirstN(d, static_cast<size_t>(classes_));
+    const V32 s = LoadF32(d, tail.part);
+    const V32 largest = hn::MaxOfLanes(d, s);
+    const float max = hn::GetLane(largest);
+    const float sum = hn::GetLane(hn::SumOfLanes(d, hn::IfThenElseZero(valid, s)));
+    if (!(std::isfinite(max) && sum < std::numeric_limits<float>::infinity())) return false;
+    if (kProbabilities && !(hn::AllFalse(d, hn::Lt(s, hn::Zero(d))) && max > 0)) return false;
+    facts.max[i] = max;
+    facts.sum[i] = sum;
+    const auto best = static_cast<size_t>(hn::FindFirstTrue(d, hn::Eq(s, largest)));
+    const V32 value = Value(s, largest, hn::Set(d, scale_));
+    const V32 others = hn::IfThenElse(hn::FirstN(d, best), value,
+                                      hn::IfThenZeroElse(hn::FirstN(d, best + 1), value));
+    RowSums sums;
+    sums.Add(others);
+    AddTo(summary, sums);
+    summary.best = static_cast<int32_t>(best);
+    hn::StoreU(value, d, e);
+    e[best] = 1;
+    for (int64_t c = Lanes(); c < stride_; c += Lanes()) hn::StoreU(hn::Zero(d), d, e + c);
+    ListAbove(e, stride_, static_cast<float>(kAbove * (1 + summary.rest)), summary);
+    return true;
+  }
 
   HWY_INLINE void Look(const T* row, const Tail<T>& tail, float& max, float& sum,
                        float& min) const {
