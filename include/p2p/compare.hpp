@@ -93,8 +93,8 @@ struct Comparison {
 
 /// All corrections on the same labelled rows. Values and intervals are those of evaluate() for the
 /// corrected scores in float64; the bootstrap draws the same rows for every correction. One pass
-/// over the rows for each correction, O(N C), then O(N * bootstrap); memory 29 bytes a row, one
-/// more a row and thread, and 64 * bootstrap bytes. Same bits for any number of threads.
+/// over the rows for each correction, O(N C), then O(bootstrap (N + C)); memory 24 bytes a row,
+/// O(C) a thread, and 64 * bootstrap bytes. Same bits for any number of threads.
 /// Error{kUsage}: scores that can be read only once. Error{kBadData}: labels or rows that
 /// evaluate() would refuse.
 Comparison compare(std::vector<FoundCorrection> corrections, const TestRows& test,

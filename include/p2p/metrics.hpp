@@ -62,20 +62,20 @@ struct Metrics {
   std::int64_t n_classes = 0;
   std::int64_t n_clipped = 0;  ///< rows whose p was clipped in the NLL
   MetricValues values;
-  std::optional<MetricIntervals> ci95;     ///< percentile 95 %, seeded stratified row bootstrap
+  std::optional<MetricIntervals> ci95;     ///< percentile 95 %, seeded and stratified
   std::vector<std::int64_t> label_counts;  ///< [C] rows per class
   std::vector<double> recall;              ///< [C], NaN where a class has no rows
 };
 
-/// All metrics in one pass over the scores (further passes for the bootstrap). Predictions are the
-/// lowest index of the largest score. Identical bits for any number of threads. Memory: 16 bytes a
-/// row plus O(C * threads); with the bootstrap also 32 MiB per thread of replicate sums, or those
-/// of one replicate where they are more. Error: label out of range (row named), lengths differ, a
-/// bad row, no rows left.
+/// All metrics and intervals in one pass over the scores. Predictions are the lowest index of the
+/// largest score. Identical bits for any number of threads. Cost: O(N C + bootstrap (N + C)).
+/// Memory: 28 bytes a row plus O(C * threads); with the bootstrap also 2 bytes a row and 32 MiB per
+/// thread of sums of groups, or those of 64 groups where they are more. Error: label out of range
+/// (row named), lengths differ, a bad row, no rows left, more than 2^31 rows.
 Metrics evaluate(ScoreSet& scores, LabelSource& labels, const EvaluateOptions& options);
 
 /// Residual slope alone, with its interval: least-squares slope of log m_c on log n_c,
-/// m_c = (1/C) sum_y mean over rows of class y of softmax(z / T)_c. One pass plus the bootstrap's.
+/// m_c = (1/C) sum_y mean over rows of class y of softmax(z / T)_c. One pass.
 struct ResidualSlope {
   double value = 0;
   Interval ci95;

@@ -79,7 +79,7 @@ def evaluate(
 
     Notes
     -----
-    One pass, O(rows * C); memory 16 bytes a row. Definitions: docs/metrics.md.
+    One pass, O(rows * C); memory 28 bytes a row. Definitions: docs/metrics.md.
     """
     reading = reading_of(normalise, log_base, binary)
     core, first = core_scores(scores, class_axis, reading=reading)

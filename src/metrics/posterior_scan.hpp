@@ -20,14 +20,12 @@ struct PosteriorChunk {
   const double* posteriors = nullptr;       ///< [count, C]
   const std::int64_t* rows = nullptr;       ///< [count] row within the data set
   const std::int64_t* labels = nullptr;     ///< [count]
-  const std::int64_t* predicted = nullptr;  ///< [count] lowest index of the largest score, or null
-  const double* log_true = nullptr;  ///< [count] natural log of the label's posterior, or null
+  const std::int64_t* predicted = nullptr;  ///< [count] lowest index of the largest score
+  const double* log_true = nullptr;         ///< [count] natural log of the label's posterior
   bool last_of_block = false;
 };
 
 struct PosteriorScan {
-  bool predictions = true;  ///< fill predicted and log_true
-  bool check_kind = true;   ///< verify that rows are of the stated kind; once is enough
   /// Scores are used as scale * z / T + delta of this, whatever the temperature of the options. No
   /// second scores.
   const LogOffset* offset = nullptr;

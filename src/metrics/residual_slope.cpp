@@ -2,7 +2,8 @@
 #include <utility>
 #include <vector>
 
-#include "metrics/bootstrap.hpp"
+#include "metrics/group_sums.hpp"
+#include "metrics/half_samples.hpp"
 #include "metrics/interval.hpp"
 #include "metrics/row_plan.hpp"
 #include "metrics/slope.hpp"
@@ -21,27 +22,27 @@ constexpr std::int64_t kDefaultReplicates = 200;
 
 std::optional<ResidualSlope> residual_slope(ScoreSet& scores, LabelSource& labels,
                                             const EvaluateOptions& options) {
-  check_rewindable(scores);
   const RowPlan plan = plan_rows(scores, labels, options);
   if (options.counts.empty()) {
     throw_usage("the residual slope needs the number of training rows of each class; give counts");
   }
-  const TallyParts parts{.metrics = false, .class_mean = true};
-  const std::vector<Tally> tallies = tally_rows(
-      scores, labels, plan, options, {.predictions = false, .check_kind = true}, parts, nullptr);
-  const auto value = log_log_slope(tallies.front().class_mean, options.counts, plan.excluded);
+  const HalfSamples samples(plan, labels, options.seed, options.threads);
+  const Tally tally = tally_rows(scores, labels, plan, options,
+                                 {.metrics = false, .class_mean = true}, {nullptr, &samples});
+  const auto value = log_log_slope(tally.classes.mean, options.counts, plan.excluded);
   if (!value) return std::nullopt;
 
+  const std::int64_t count = options.bootstrap > 0 ? options.bootstrap : kDefaultReplicates;
+  std::vector<std::optional<double>> replicates(static_cast<std::size_t>(count));
+  tally.groups->replicates(tally.classes, count, options.seed, options.threads,
+                           [&](std::int64_t r, const ClassSums& sums) {
+                             replicates[static_cast<std::size_t>(r)] =
+                                 log_log_slope(sums.mean, options.counts, plan.excluded);
+                           });
   std::vector<double> slopes;
-  bootstrap_tallies(scores, labels, plan, options, parts,
-                    options.bootstrap > 0 ? options.bootstrap : kDefaultReplicates,
-                    [&](const BootstrapWeights&, const std::vector<Tally>& replicates) {
-                      for (const Tally& replicate : replicates) {
-                        const auto slope =
-                            log_log_slope(replicate.class_mean, options.counts, plan.excluded);
-                        if (slope) slopes.push_back(*slope);
-                      }
-                    });
+  for (const auto& slope : replicates) {
+    if (slope) slopes.push_back(*slope);
+  }
   if (slopes.empty()) return std::nullopt;
   return ResidualSlope{.value = *value, .ci95 = interval_95(std::move(slopes))};
 }

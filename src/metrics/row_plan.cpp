@@ -100,6 +100,10 @@ RowPlan plan_rows(const ScoreSet& scores, LabelSource& labels, const EvaluateOpt
     throw_bad_data(
         fmt::format("the scores have {} classes; at most 16777216 can be evaluated", plan.classes));
   }
+  if (plan.n_rows > std::int64_t{1} << 31) {
+    throw_bad_data(fmt::format(
+        "the scores have {} rows; at most 2147483648 can be evaluated at once", plan.n_rows));
+  }
   check_options(options, plan.classes);
   exclude_classes(plan, options.excluded);
   if (options.ignore_index) plan.ignored_label = *options.ignore_index;

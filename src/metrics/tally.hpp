@@ -1,42 +1,48 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <vector>
 
-#include "metrics/bootstrap_weights.hpp"
-#include "metrics/posterior_scan.hpp"
+#include "kernels/resample.hpp"
+#include "metrics/group_sums.hpp"
+#include "metrics/row_plan.hpp"
+#include "p2p/label_source.hpp"
+#include "p2p/metrics.hpp"
+#include "p2p/row_source.hpp"
 
 namespace p2p::metrics {
 
 /// Natural log of 1e-38, the smallest posterior that the NLL sees.
 inline constexpr double kLogSmallest = -87.49823353377374;
 
-/// What needs the posteriors of all rows, for one set of row weights W whose sum over class y is
-/// m_y.
+/// Sums over the used rows.
 struct Tally {
-  double nll = 0;                  ///< mean
-  double brier = 0;                ///< mean
-  double ece_classwise = 0;        ///< mean over classes that are not excluded
-  std::vector<double> predicted;   ///< [C] weight of the rows predicted as c
-  std::vector<double> class_mean;  ///< [C] mean over classes y present of (1/m_y) sum W p_c
+  std::vector<std::int64_t> hits;       ///< [C] rows of class c that are predicted as c
+  std::vector<std::int64_t> predicted;  ///< [C] rows predicted as c
+  std::int64_t clipped = 0;             ///< rows below kLogSmallest
+  double nll = 0;                       ///< mean
+  double brier = 0;                     ///< mean
+  double ece = 0;                       ///< bins of equal width
+  ClassSums classes;
+  std::optional<GroupSums> groups;  ///< of the half-samples, where there are any
 };
 
 /// Which parts of a Tally are wanted; the others stay empty.
 struct TallyParts {
-  bool metrics = true;  ///< all but class_mean
+  bool metrics = true;  ///< all but the class means
   bool class_mean = true;
 };
 
-/// One pass over the rows for all replicates of `weights`; null: one tally with every weight 1.
-/// `also`, when not empty, sees each chunk. O(N C (1 + replicates)); memory O(C * replicates *
-/// threads). Same bits for any number of threads and any grouping of replicates.
-std::vector<Tally> tally_rows(const ScoreSet& scores, LabelSource& labels, const RowPlan& plan,
-                              const EvaluateOptions& options, const PosteriorScan& scan,
-                              const TallyParts& parts, const BootstrapWeights* weights,
-                              const std::function<void(const PosteriorChunk&)>& also = {});
+/// What further to make of the same pass; null: nothing.
+struct TallyKeeps {
+  std::vector<kernels::RowOutcome>* outcomes = nullptr;  ///< [used rows], filled
+  const HalfSamples* samples = nullptr;                  ///< for the groups; must outlive the Tally
+};
 
-/// Replicates for which tally_rows stays within a fixed budget of memory per thread; at least 1.
-std::int64_t replicates_per_pass(const RowPlan& plan, const TallyParts& parts);
+/// One pass over the rows. O(N C); memory O(C * threads). Same bits for any number of threads.
+/// Error: a bad used row, named.
+Tally tally_rows(const ScoreSet& scores, LabelSource& labels, const RowPlan& plan,
+                 const EvaluateOptions& options, const TallyParts& parts, const TallyKeeps& keeps);
 
 }  // namespace p2p::metrics

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <functional>
+#include <utility>
 
 #include "metrics/interval.hpp"
 #include "metrics/posterior_scan.hpp"
@@ -112,13 +113,13 @@ class Judge {
     const LogOffset identity{.delta = std::vector<double>(static_cast<std::size_t>(classes), 0.0)};
     const JudgedRows rows(test_, identity, evaluate_);
     plan_ = rows.plan();
-    used_ = used_rows(plan_, *test.rows.labels);
   }
 
   Judged operator()(const LogOffset& offset) const {
     const JudgedRows rows(test_, offset, evaluate_);
-    const RowOutcomes outcomes(rows, *test_.rows.labels, used_, options_.rows_done);
-    return {outcomes.values(), outcomes.replicates(options_.bootstrap, options_.seed)};
+    RowOutcomes outcomes = row_outcomes(rows, *test_.rows.labels, options_.bootstrap, options_.seed,
+                                        options_.rows_done);
+    return {outcomes.values, std::move(outcomes.replicates)};
   }
 
   // The sentence, where only this correction is to blame.
@@ -156,7 +157,6 @@ class Judge {
   const CompareOptions& options_;
   EvaluateOptions evaluate_;
   metrics::RowPlan plan_;
-  UsedRows used_;
 };
 
 // Those of the corrections, where one was found.

@@ -4,108 +4,100 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
-#include "metrics/bootstrap_weights.hpp"
+#include "core/exact_sum.hpp"
 #include "metrics/calibration_bins.hpp"
 #include "metrics/posterior_scan.hpp"
 #include "metrics/tally.hpp"
-#include "p2p/parallel.hpp"
 #include "study/table_values.hpp"
 
 namespace p2p::study {
+namespace {
 
-UsedRows used_rows(const metrics::RowPlan& plan, LabelSource& labels) {
-  UsedRows used;
-  used.rows.reserve(static_cast<std::size_t>(plan.n_used));
-  used.labels.reserve(static_cast<std::size_t>(plan.n_used));
-  std::array<std::int64_t, kBlockRows> chunk{};
-  for (const Block& block : plan.blocks) {
-    labels.read(block.global_row, block.count, chunk.data());
-    for (std::int64_t i = 0; i < block.count; ++i) {
-      const std::int64_t label = chunk[static_cast<std::size_t>(i)];
-      if (!plan.uses(label)) continue;
-      used.rows.push_back(block.global_row + i);
-      used.labels.push_back(static_cast<std::int32_t>(label));
-    }
+using metrics::PosteriorChunk;
+
+// The sums of one thread: doubles within a block, exact beyond it.
+class Worker {
+ public:
+  Worker(std::int64_t classes, std::vector<kernels::RowOutcome>* outcomes)
+      : classes_(classes), outcomes_(outcomes), hits_(static_cast<std::size_t>(classes)) {}
+
+  void add(const PosteriorChunk& chunk) {
+    for (std::int64_t i = 0; i < chunk.count; ++i) add(chunk, i);
+    if (!chunk.last_of_block) return;
+    sums_.add(block_);
+    block_ = {};
   }
-  return used;
-}
 
-RowOutcomes::RowOutcomes(const JudgedRows& rows, LabelSource& labels, const UsedRows& used,
-                         std::atomic<std::int64_t>* rows_done)
-    : plan_(rows.plan()),
-      options_(rows.options()),
-      used_(&used),
-      loss_(used.rows.size()),
-      gap_(used.rows.size()),
-      facts_(used.rows.size()) {
+  void merge(const Worker& other) {
+    for (std::size_t c = 0; c < hits_.size(); ++c) hits_[c] += other.hits_[c];
+    sums_.merge(other.sums_);
+  }
+
+  [[nodiscard]] TableSums sums(const std::vector<std::int64_t>& label_counts) const {
+    TableSums result(classes_);
+    result.drawn = label_counts;
+    result.hits = hits_;
+    result.loss = sums_.value(0);
+    for (std::size_t b = 0; b < metrics::kBins; ++b) result.gaps[b] = sums_.value(1 + b);
+    return result;
+  }
+
+ private:
+  void add(const PosteriorChunk& chunk, std::int64_t i) {
+    const std::int64_t best = chunk.predicted[i];
+    const std::int64_t label = chunk.labels[i];
+    const double confidence = chunk.posteriors[i * classes_ + best];
+    const double loss = -std::max(chunk.log_true[i], metrics::kLogSmallest);
+    block_[0] += loss;
+    block_[1 + static_cast<std::size_t>(metrics::bin_of(confidence))] +=
+        confidence - (best == label ? 1.0 : 0.0);
+    if (best == label) ++hits_[static_cast<std::size_t>(label)];
+    if (outcomes_ == nullptr) return;
+    (*outcomes_)[static_cast<std::size_t>(chunk.first_used + i)] = {
+        .doubt = static_cast<float>(1 - confidence),
+        .loss = static_cast<float>(loss),
+        .brier = 0,
+        .label = static_cast<std::int32_t>(label),
+        .predicted = static_cast<std::int32_t>(best),
+        .row = static_cast<std::uint32_t>(chunk.rows[i])};
+  }
+
+  std::int64_t classes_;
+  std::vector<kernels::RowOutcome>* outcomes_;
+  std::vector<std::int64_t> hits_;
+  std::array<double, 1 + metrics::kBins> block_{};  // loss, gaps
+  ExactSums sums_{1 + metrics::kBins};
+};
+
+}  // namespace
+
+RowOutcomes row_outcomes(const JudgedRows& rows, LabelSource& labels, std::int64_t bootstrap,
+                         std::uint64_t seed, std::atomic<std::int64_t>* rows_done) {
+  const metrics::RowPlan& plan = rows.plan();
+  std::vector<kernels::RowOutcome> outcomes(bootstrap > 0 ? static_cast<std::size_t>(plan.n_used)
+                                                          : 0);
+  std::vector<Worker> workers(
+      static_cast<std::size_t>(metrics::posterior_workers(rows.scores(), rows.options())),
+      Worker(plan.classes, bootstrap > 0 ? &outcomes : nullptr));
   const metrics::PosteriorScan scan{.offset = &rows.offset(), .rows_done = rows_done};
-  metrics::scan_posteriors(rows.scores(), labels, plan_, options_, scan,
-                           [&](int /*worker*/, const metrics::PosteriorChunk& chunk) {
-                             for (std::int64_t i = 0; i < chunk.count; ++i) {
-                               const auto at = static_cast<std::size_t>(chunk.first_used + i);
-                               const std::int64_t best = chunk.predicted[i];
-                               const bool correct = best == chunk.labels[i];
-                               const double confidence = chunk.posteriors[i * plan_.classes + best];
-                               loss_[at] = -std::max(chunk.log_true[i], metrics::kLogSmallest);
-                               gap_[at] = confidence - (correct ? 1.0 : 0.0);
-                               facts_[at] = static_cast<std::uint8_t>(
-                                   metrics::bin_of(confidence) << 1 | (correct ? 1 : 0));
-                             }
+  metrics::scan_posteriors(rows.scores(), labels, plan, rows.options(), scan,
+                           [&](int worker, const PosteriorChunk& chunk) {
+                             workers[static_cast<std::size_t>(worker)].add(chunk);
                            });
-}
+  for (std::size_t w = 1; w < workers.size(); ++w) workers[0].merge(workers[w]);
+  RowOutcomes result;
+  result.values = table_values(workers[0].sums(plan.label_counts), plan, rows.options());
+  if (bootstrap == 0) return result;
 
-// draws(i): how often row i is drawn; drawn[c]: the sum over rows of class c.
-template <class Draws>
-TableValues RowOutcomes::summarise(const std::vector<std::int64_t>& drawn,
-                                   const Draws& draws) const {
-  TableSums sums(plan_.classes);
-  sums.drawn = drawn;
-  std::vector<double> scale(drawn.size(), 1.0);
-  for (std::size_t c = 0; c < drawn.size(); ++c) {
-    if (drawn[c] == 0) continue;
-    scale[c] = static_cast<double>(plan_.label_counts[c]) / static_cast<double>(drawn[c]);
-  }
-  for (std::size_t i = 0; i < loss_.size(); ++i) {
-    const int times = draws(i);
-    if (times == 0) continue;
-    const auto label = static_cast<std::size_t>(used_->labels[i]);
-    const double weight = times * scale[label];
-    sums.loss += weight * loss_[i];
-    sums.gaps[static_cast<std::size_t>(facts_[i] >> 1)] += weight * gap_[i];
-    sums.hits[label] += times * (facts_[i] & 1);
-  }
-  return table_values(sums, plan_, options_);
-}
-
-TableValues RowOutcomes::values() const {
-  return summarise(plan_.label_counts, [](std::size_t /*row*/) { return 1; });
-}
-
-std::vector<TableValues> RowOutcomes::replicates(std::int64_t count, std::uint64_t seed) const {
-  std::vector<TableValues> result(static_cast<std::size_t>(count));
-  std::vector<std::vector<std::uint8_t>> buffers(static_cast<std::size_t>(options_.threads));
-  parallel_for(count, options_.threads, [&](int worker, std::int64_t r) {
-    const std::uint64_t key = metrics::replicate_key(seed, r);
-    auto& draws = buffers[static_cast<std::size_t>(worker)];
-    draws.resize(loss_.size());
-    std::vector<std::int64_t> drawn(plan_.label_counts.size());
-    for (std::size_t i = 0; i < draws.size(); ++i) {
-      const int times = metrics::poisson_draw(key, used_->rows[i]);
-      draws[i] = static_cast<std::uint8_t>(times);
-      drawn[static_cast<std::size_t>(used_->labels[i])] += times;
-    }
-    // A class that is never drawn keeps every row once.
-    std::vector<char> kept(drawn.size());
-    for (std::size_t c = 0; c < drawn.size(); ++c) {
-      if (drawn[c] > 0) continue;
-      kept[c] = 1;
-      drawn[c] = plan_.label_counts[c];
-    }
-    result[static_cast<std::size_t>(r)] = summarise(drawn, [&](std::size_t i) {
-      return kept[static_cast<std::size_t>(used_->labels[i])] != 0 ? 1 : draws[i];
-    });
-  });
+  result.replicates.resize(static_cast<std::size_t>(bootstrap));
+  const metrics::OutcomeTable table(std::move(outcomes), plan, rows.options().threads);
+  table.replicates(bootstrap, seed, rows.options().threads,
+                   [&](std::int64_t r, const metrics::RowReplicate& replicate) {
+                     result.replicates[static_cast<std::size_t>(r)] =
+                         table_values(replicate, plan, rows.options());
+                   });
   return result;
 }
 

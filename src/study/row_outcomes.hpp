@@ -1,8 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "metrics/outcome_table.hpp"
 #include "metrics/row_plan.hpp"
 #include "p2p/label_source.hpp"
 #include "p2p/test_rows.hpp"
@@ -10,37 +13,16 @@
 
 namespace p2p::study {
 
-/// The used rows of a data set, the same for every correction: 12 bytes a row.
-struct UsedRows {
-  std::vector<std::int64_t> rows;    ///< [n] row within the data set, ascending
-  std::vector<std::int32_t> labels;  ///< [n]
+/// All that the table needs of rows under one correction.
+struct RowOutcomes {
+  TableValues values;
+  std::vector<TableValues> replicates;
 };
-UsedRows used_rows(const metrics::RowPlan& plan, LabelSource& labels);
 
-/// All that the table needs of rows under one correction: 17 bytes a row.
-class RowOutcomes {
- public:
-  /// One pass over the rows in float64, O(N C). `used` must outlive this. Error as scan_posteriors.
-  RowOutcomes(const JudgedRows& rows, LabelSource& labels, const UsedRows& used,
-              std::atomic<std::int64_t>* rows_done);
-
-  /// Of all rows. O(N).
-  [[nodiscard]] TableValues values() const;
-  /// Of replicates [0, count) of the stratified bootstrap of evaluate(). O(N * count); memory one
-  /// byte a row and O(C) per thread.
-  [[nodiscard]] std::vector<TableValues> replicates(std::int64_t count, std::uint64_t seed) const;
-
- private:
-  template <class Draws>
-  [[nodiscard]] TableValues summarise(const std::vector<std::int64_t>& drawn,
-                                      const Draws& draws) const;
-
-  metrics::RowPlan plan_;
-  EvaluateOptions options_;
-  const UsedRows* used_;
-  std::vector<double> loss_;         // -log p of the label, p at least 1e-38
-  std::vector<double> gap_;          // largest posterior - 1[it is the label's]
-  std::vector<std::uint8_t> facts_;  // bin of the largest posterior << 1 | it is the label's
-};
+/// One pass over the rows in float64, O(N C), and O(bootstrap * N) for the replicates, which draw
+/// the same rows for every correction. Memory: 24 bytes a row with a bootstrap, O(C) per thread.
+/// Error as scan_posteriors.
+RowOutcomes row_outcomes(const JudgedRows& rows, LabelSource& labels, std::int64_t bootstrap,
+                         std::uint64_t seed, std::atomic<std::int64_t>* rows_done);
 
 }  // namespace p2p::study

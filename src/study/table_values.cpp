@@ -8,20 +8,26 @@ namespace p2p::study {
 
 TableValues table_values(const TableSums& sums, const metrics::RowPlan& plan,
                          const EvaluateOptions& options) {
-  metrics::TopLabel top;
-  top.drawn = sums.drawn;
-  top.correct = sums.hits;
+  const auto rows = static_cast<double>(plan.n_used);
+  metrics::RowReplicate replicate;
+  replicate.classes = {.drawn = sums.drawn, .hits = sums.hits};
+  replicate.nll = sums.loss / rows;
+  for (const double gap : sums.gaps) replicate.ece += std::abs(gap) / rows;
+  return table_values(replicate, plan, options);
+}
+
+TableValues table_values(const metrics::RowReplicate& replicate, const metrics::RowPlan& plan,
+                         const EvaluateOptions& options) {
   MetricValues recalls;
-  metrics::add_recalls(top, plan, options, recalls);
+  metrics::add_recalls(replicate.classes, plan, options, recalls);
   TableValues values;
   values.accuracy = recalls.accuracy;
   values.balanced_accuracy = recalls.balanced_accuracy;
   values.many = recalls.many;
   values.medium = recalls.medium;
   values.few = recalls.few;
-  const auto rows = static_cast<double>(plan.n_used);
-  values.nll = sums.loss / rows;
-  for (const double gap : sums.gaps) values.ece += std::abs(gap) / rows;
+  values.nll = replicate.nll;
+  values.ece = replicate.ece;
   return values;
 }
 

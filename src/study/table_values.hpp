@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "metrics/calibration_bins.hpp"
+#include "metrics/outcome_table.hpp"
 #include "metrics/row_plan.hpp"
 #include "p2p/metrics.hpp"
 #include "p2p/test_rows.hpp"
@@ -24,6 +25,8 @@ struct TableSums {
 
 /// O(C).
 TableValues table_values(const TableSums& sums, const metrics::RowPlan& plan,
+                         const EvaluateOptions& options);
+TableValues table_values(const metrics::RowReplicate& replicate, const metrics::RowPlan& plan,
                          const EvaluateOptions& options);
 
 }  // namespace p2p::study

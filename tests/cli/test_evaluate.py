@@ -125,6 +125,27 @@ def test_bootstrap_of_accuracy_is_about_as_wide_as_theory_says(toy):
     assert high - low == pytest.approx(width, rel=0.25)
 
 
+def test_intervals_are_those_of_drawing_rows_with_replacement(toy):
+    names = [*METRICS, "residual_slope"]
+    rng = np.random.default_rng(3)
+    of_class = [np.flatnonzero(toy.labels == c) for c in range(5)]
+    drawn = []
+    for _ in range(1000):
+        rows = np.concatenate([rng.choice(rows, len(rows)) for rows in of_class])
+        drawn.append(reference.metrics(toy.logits[rows], toy.labels[rows], toy.counts))
+    found = evaluate(toy, "--counts", "counts.npy", "--bootstrap", 1000)["ci95"]
+    for name in names:
+        low, high = np.percentile([metrics[name] for metrics in drawn], [2.5, 97.5])
+        assert found[name][1] - found[name][0] == pytest.approx(high - low, rel=0.25), name
+        assert np.mean(found[name]) == pytest.approx((low + high) / 2, abs=0.2 * (high - low)), name
+
+
+def test_scores_from_a_pipe_have_intervals(toy):
+    piped = p2p("evaluate", "-", "--labels", "labels.npy", "--bootstrap", 30, "--json",
+                cwd=toy.folder, stdin=(toy.folder / "logits.npy").read_bytes()).json  # fmt: skip
+    assert piped == evaluate(toy, "--bootstrap", 30)
+
+
 def test_json_has_the_same_bytes_on_any_number_of_threads(tmp_path):
     rng = np.random.default_rng(1)
     np.save(tmp_path / "z.npy", rng.normal(size=(30_000, 12)).astype("f4"))

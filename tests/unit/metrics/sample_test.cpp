@@ -25,14 +25,14 @@ TEST(Sample, UncorrectedScoresHaveThePublishedMetrics) {
   EXPECT_NEAR(m.values.medium.value(), 0.124, 1e-12);
   EXPECT_FALSE(m.values.few.has_value());
   EXPECT_NEAR(m.values.macro_f1, 0.5522045276761849, 1e-12);
-  EXPECT_NEAR(m.values.nll, 1.3262562652912682, 1e-12);
-  EXPECT_NEAR(m.values.brier, 0.5807233328478533, 1e-12);
-  EXPECT_NEAR(m.values.ece, 0.14774142114481764, 1e-12);
-  EXPECT_NEAR(m.values.ece_equal_mass, 0.1474905672732895, 1e-12);
-  EXPECT_NEAR(m.values.ece_classwise, 0.05585882011544711, 1e-12);
+  EXPECT_NEAR(m.values.nll, 1.3262562652912682, 1e-7);
+  EXPECT_NEAR(m.values.brier, 0.5807233328478533, 1e-7);
+  EXPECT_NEAR(m.values.ece, 0.14774142114481764, 1e-7);
+  EXPECT_NEAR(m.values.ece_equal_mass, 0.1474905672732895, 1e-7);
+  EXPECT_NEAR(m.values.ece_classwise, 0.05585882011544711, 1e-7);
   EXPECT_NEAR(m.values.worst_recall, 0.087, 1e-12);
   EXPECT_NEAR(m.values.geometric_mean, 0.47897533062151465, 1e-12);
-  EXPECT_NEAR(m.values.residual_slope.value(), 0.5328245506374322, 1e-10);
+  EXPECT_NEAR(m.values.residual_slope.value(), 0.5328245506374322, 1e-7);
 }
 
 }  // namespace
