@@ -19,6 +19,8 @@
 namespace p2p::study {
 namespace {
 
+// Fits that are judged need no more digits than those of float32 scores, whatever the rows hold.
+constexpr double kFoldTolerance = 1e-6;
 constexpr double kGainErrors = 2;  // standard errors by which a correction has to beat none
 
 std::string title(const Candidate& candidate) {
@@ -158,6 +160,7 @@ class Selector {
 
   [[nodiscard]] CorrectionOptions fitting_options() const {
     CorrectionOptions options = options_.correction;
+    if (!options.tolerance) options.tolerance = kFoldTolerance;
     if (options.estimated_target) {
       options.estimated_target.reset();
       options.target = target_;
