@@ -16,9 +16,9 @@ void parallel_for(std::int64_t count, int workers,
 /// What a stopped parallel_for throws.
 struct Stopped {};
 
-/// While it lives, parallel_for calls made by this thread end with Stopped soon after `flag` is
-/// set, by a signal or another thread: that ends every pass of the library. Memory is given back
-/// and outputs do not appear; an accumulator is as it was before the call.
+/// While it lives, parallel_for calls made by this thread, and by tasks of those, end with Stopped
+/// soon after `flag` is set, by a signal or another thread: that ends every pass of the library.
+/// Memory is given back and outputs do not appear; an accumulator is as it was before the call.
 class StopScope {
  public:
   explicit StopScope(const std::atomic<bool>& flag);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -39,6 +40,9 @@ void parallel_for(std::int64_t count, int workers,
   std::exception_ptr failure;
   std::mutex mutex;
   const auto work = [&](int worker) {
+    // What the task starts is stopped as well.
+    std::optional<StopScope> scope;
+    if (stop != nullptr) scope.emplace(*stop);
     for (;;) {
       const std::int64_t i = next.fetch_add(1);
       // Everything below a failure still runs, so the smallest failing i is always found.

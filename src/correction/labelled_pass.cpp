@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/element.hpp"
 #include "core/exact_sum.hpp"
 #include "correction/not_found.hpp"
 #include "kernels/kernels.hpp"
+#include "kernels/weighted_sums.hpp"
 #include "p2p/error.hpp"
 #include "scan/block_scan.hpp"
 #include "scan/label_scan.hpp"
@@ -32,24 +34,13 @@ class Worker {
         steps_(classes, rows.kind, rows.kind_stated, affine),
         reader_(rows.labels, {classes, rows.ignore_index, {}}, pass.class_weights),
         rows_(size()),
-        hits_(size()),
         block_(terms(pass) * size() + 1),
         sums_(block_.size()) {}
 
   void take(const Chunk& chunk) {
     reader_.read(chunk.global_row, chunk.count);
-    steps_.run(chunk, [&](std::int64_t first, std::int64_t count, const double* p) {
-      if (pass_->gradient) widen(chunk, first, count);
-      for (std::int64_t i = 0; i < count; ++i) {
-        const std::int32_t label = reader_.labels()[first + i];
-        if (label < 0) continue;
-        const double* posterior = p + i * classes_;
-        add(label, posterior);
-        if (pass_->gradient) {
-          add_gradient(chunk, first + i, label, posterior, scores_.data() + i * classes_);
-        }
-      }
-    });
+    steps_.run_labelled(chunk, reader_.labels(),
+                        [&](const PosteriorStep& step) { add(chunk, step); });
     if (!chunk.last_of_block) return;
     sums_.add(block_);
     std::ranges::fill(block_, 0.0);
@@ -57,10 +48,7 @@ class Worker {
 
   void merge(const Worker& other) {
     sums_.merge(other.sums_);
-    for (std::size_t c = 0; c < size(); ++c) {
-      rows_[c] += other.rows_[c];
-      hits_[c] += other.hits_[c];
-    }
+    for (std::size_t c = 0; c < size(); ++c) rows_[c] += other.rows_[c];
   }
 
   [[nodiscard]] LabelledSums finish() const {
@@ -71,99 +59,114 @@ class Worker {
     };
     LabelledSums result;
     result.rows = rows_;
-    result.hits = hits_;
     result.loss = part(0);
-    result.loss_squared = part(1);
     if (pass_->gradient) {
-      result.posterior = part(2);
-      result.residual = part(3);
-      result.slope = part(4);
+      result.residual = part(1);
+      result.slope = part(2);
       result.weighted_loss = all.back();
     }
     if (pass_->curvature) {
-      result.curvature = part(5);
-      result.curvature_score = part(6);
-      result.curvature_square = part(7);
+      result.curvature = part(3);
+      result.curvature_score = part(4);
+      result.curvature_square = part(5);
     }
     return result;
   }
 
  private:
   static std::size_t terms(const LabelledPass& pass) {
-    return pass.curvature ? 8 : pass.gradient ? 5 : 2;
+    return pass.curvature ? 6 : pass.gradient ? 3 : 1;
   }
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(classes_); }
+  [[nodiscard]] double* sums(std::size_t term) { return block_.data() + term * size(); }
 
-  void add(std::int32_t label, const double* p) {
-    const auto y = static_cast<std::size_t>(label);
-    ++rows_[y];
-    if (std::max_element(p, p + classes_) - p == label) ++hits_[y];
-    const double loss = -std::log(std::max(p[y], kSmallestPosterior));
-    block_[y] += loss;
-    block_[size() + y] += loss * loss;
-  }
-
-  // Row `row` of the chunk, its posteriors and its scores as logarithms.
-  void add_gradient(const Chunk& chunk, std::int64_t row, std::int32_t label, const double* p,
-                    const double* z) {
-    const double weight =
-        pass_->class_weights.empty() ? 1 : pass_->class_weights[static_cast<std::size_t>(label)];
-    if (weight == 0) return;
-    const bool masked = exponent(z, label) == -HUGE_VAL;
-    double* posterior = block_.data() + 2 * size();
-    double* residual = posterior + size();
-    double* slope = residual + size();
-    for (std::int64_t c = 0; c < classes_; ++c) {
-      if (z[c] == -HUGE_VAL) continue;
-      if (std::abs(z[c]) > kLargestScore) {
-        throw NotFound(
-            fmt::format("'{}', row {} (counted from 0), class {}: a score of {:.6g} cannot be "
-                        "fitted; expected at "
-                        "most {:.6g} in magnitude",
-                        chunk.block->source->name(), chunk.first + row, c, z[c], kLargestScore));
-      }
-      posterior[c] += weight * p[c];
-      if (masked) continue;
-      const double difference = weight * (c == label ? p[c] - 1 : p[c]);
-      residual[c] += difference;
-      slope[c] += difference * z[c] / affine_->temperature;
-      if (pass_->curvature) add_curvature(c, weight * p[c] * (1 - p[c]), z[c]);
+  void add(const Chunk& chunk, const PosteriorStep& step) {
+    for (std::int64_t i = 0; i < step.count; ++i) {
+      const std::int32_t y = label(step, i);
+      const double p = step.posteriors[i * classes_ + y];
+      ++rows_[static_cast<std::size_t>(y)];
+      block_[static_cast<std::size_t>(y)] -= std::log(std::max(p, kSmallestPosterior));
     }
-    if (!masked) block_.back() += weight * loss(p, z, label);
+    if (pass_->gradient) add_gradient(chunk, step);
   }
 
-  void add_curvature(std::int64_t c, double curvature, double z) {
-    const double s = std::clamp(z / affine_->temperature, -kLargestCurved, kLargestCurved);
-    double* sum = block_.data() + 5 * size() + c;
-    sum[0] += curvature;
-    sum[size()] += curvature * s;
-    sum[2 * size()] += curvature * s * s;
+  void add_gradient(const Chunk& chunk, const PosteriorStep& step) {
+    const DType dtype = chunk.block->source->dtype();
+    weigh(step, dtype);
+    kernels::ScoreTerms terms{.scores = step.scores,
+                              .dtype = dtype,
+                              .probabilities = kind_ == ScoreKind::kProbs,
+                              .factor = 1 / affine_->temperature,
+                              .limit = kLargestCurved};
+    if (pass_->curvature) {
+      curved_.resize(static_cast<std::size_t>(step.count) * size());
+      std::transform(step.posteriors, step.posteriors + curved_.size(), curved_.begin(),
+                     [](double p) { return p * (1 - p); });
+      kernels::add_weighted_rows(curved_.data(), terms, step.count, classes_, weights_.data(),
+                                 {sums(3), sums(4), sums(5)});
+    }
+    for (std::int64_t i = 0; i < step.count; ++i)
+      step.posteriors[i * classes_ + label(step, i)] -= 1;
+    terms.limit = kLargestScore / affine_->temperature;
+    if (!kernels::add_weighted_rows(step.posteriors, terms, step.count, classes_, weights_.data(),
+                                    {sums(1), sums(2)})) {
+      refuse_large(chunk, step, dtype);
+    }
   }
 
-  // -log p_label, also where p_label is too small for a double.
-  [[nodiscard]] double loss(const double* p, const double* z, std::int32_t label) const {
-    if (p[label] > kSmallestPosterior) return -std::log(p[label]);
+  // Weights of the rows, 0 where the own class is masked, and their losses.
+  void weigh(const PosteriorStep& step, DType dtype) {
+    weights_.assign(static_cast<std::size_t>(step.count), 0.0);
+    for (std::int64_t i = 0; i < step.count; ++i) {
+      const double weight = reader_.weights()[step.rows[i]];
+      if (weight == 0 || exponent(step, dtype, i, label(step, i)) == -HUGE_VAL) continue;
+      weights_[static_cast<std::size_t>(i)] = weight;
+      block_.back() += weight * loss(step, dtype, i);
+    }
+  }
+
+  [[nodiscard]] std::int32_t label(const PosteriorStep& step, std::int64_t i) const {
+    return reader_.labels()[step.rows[i]];
+  }
+
+  // -log p of the label, also where p is too small for a double.
+  [[nodiscard]] double loss(const PosteriorStep& step, DType dtype, std::int64_t i) const {
+    const double* p = step.posteriors + i * classes_;
+    const std::int32_t y = label(step, i);
+    if (p[y] > kSmallestPosterior) return -std::log(p[y]);
     const std::int64_t best = std::max_element(p, p + classes_) - p;
-    const double loss = exponent(z, best) - exponent(z, label) - std::log(p[best]);
+    const double loss =
+        exponent(step, dtype, i, best) - exponent(step, dtype, i, y) - std::log(p[best]);
     return std::min(loss, kLargestLoss);
   }
 
-  [[nodiscard]] double exponent(const double* z, std::int64_t c) const {
-    if (z[c] == -HUGE_VAL) return z[c];
+  [[nodiscard]] double score(const PosteriorStep& step, DType dtype, std::int64_t i,
+                             std::int64_t c) const {
+    const double score = load_element(step.scores, dtype, i * classes_ + c);
+    return kind_ == ScoreKind::kProbs ? std::log(score) : score;
+  }
+
+  [[nodiscard]] double exponent(const PosteriorStep& step, DType dtype, std::int64_t i,
+                                std::int64_t c) const {
+    const double z = score(step, dtype, i, c);
+    if (z == -HUGE_VAL) return z;
     const auto at = static_cast<std::size_t>(c);
-    return (affine_->scale.empty() ? 1 : affine_->scale[at]) * z[c] / affine_->temperature +
+    return (affine_->scale.empty() ? 1 : affine_->scale[at]) * z / affine_->temperature +
            (affine_->offset.empty() ? 0 : affine_->offset[at]);
   }
 
-  // The scores of rows [first, first + count) in float64, as logarithms.
-  void widen(const Chunk& chunk, std::int64_t first, std::int64_t count) {
-    const DType dtype = chunk.block->source->dtype();
-    scores_.resize(static_cast<std::size_t>(count * classes_));
-    kernels::convert(static_cast<const std::byte*>(chunk.data) +
-                         first * classes_ * static_cast<std::int64_t>(item_size(dtype)),
-                     dtype, count * classes_, scores_.data(), DType::kF64);
-    if (kind_ != ScoreKind::kProbs) return;
-    for (double& z : scores_) z = std::log(z);
+  void refuse_large(const Chunk& chunk, const PosteriorStep& step, DType dtype) const {
+    for (std::int64_t i = 0; i < step.count; ++i) {
+      for (std::int64_t c = 0; c < classes_; ++c) {
+        const double z = score(step, dtype, i, c);
+        if (z == -HUGE_VAL || std::abs(z) <= kLargestScore) continue;
+        throw NotFound(fmt::format(
+            "'{}', row {} (counted from 0), class {}: a score of {:.6g} cannot be "
+            "fitted; expected at "
+            "most {:.6g} in magnitude",
+            chunk.block->source->name(), chunk.first + step.rows[i], c, z, kLargestScore));
+      }
+    }
   }
 
   ScoreKind kind_;
@@ -172,11 +175,11 @@ class Worker {
   const LabelledPass* pass_;
   PosteriorSteps steps_;
   LabelReader reader_;
-  std::vector<std::int64_t> rows_, hits_;
-  // Loss, loss squared; posterior, residual, slope; curvatures: [C] each; weighted loss.
+  std::vector<std::int64_t> rows_;
+  // Loss; residual, slope; curvatures: [C] each; weighted loss.
   std::vector<double> block_;
   ExactSums sums_;
-  std::vector<double> scores_;
+  std::vector<double> weights_, curved_;  // of a step
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,6 +18,14 @@ struct Affine {
   std::vector<double> offset = {};  ///< [C], finite or -inf; empty: zeros
 };
 
+/// Some rows of a chunk, next to each other.
+struct PosteriorStep {
+  std::int64_t count = 0;
+  const std::int64_t* rows = nullptr;  ///< [count] row within the chunk
+  const void* scores = nullptr;        ///< [count, C] as stored
+  double* posteriors = nullptr;        ///< [count, C]; may be written to
+};
+
 /// Turns chunks of scores into float64 posteriors, in steps that stay in the cache. One per thread.
 class PosteriorSteps {
  public:
@@ -29,14 +38,33 @@ class PosteriorSteps {
   void run(const Chunk& chunk, const Visit& visit) {
     for (std::int64_t first = 0; first < chunk.count; first += step_) {
       const std::int64_t count = std::min(step_, chunk.count - first);
-      fill(chunk, first, count);
+      select(chunk, nullptr, first, count);
+      fill(chunk);
       visit(first, count, static_cast<const double*>(posteriors_.data()));
     }
     if (chunk.last_of_block) check_.end_block();
   }
 
+  /// Calls visit(step) over the rows of the chunk whose label is not negative. The others are not
+  /// looked at. labels [chunk.count]. Error as above.
+  template <class Visit>
+  void run_labelled(const Chunk& chunk, const std::int32_t* labels, const Visit& visit) {
+    for (std::int64_t first = 0; first < chunk.count; first += step_) {
+      select(chunk, labels, first, std::min(step_, chunk.count - first));
+      if (rows_.empty()) continue;
+      fill(chunk);
+      visit(PosteriorStep{.count = static_cast<std::int64_t>(rows_.size()),
+                          .rows = rows_.data(),
+                          .scores = scores_,
+                          .posteriors = posteriors_.data()});
+    }
+    if (chunk.last_of_block) check_.end_block();
+  }
+
  private:
-  void fill(const Chunk& chunk, std::int64_t first, std::int64_t count);
+  void select(const Chunk& chunk, const std::int32_t* labels, std::int64_t first,
+              std::int64_t count);
+  void fill(const Chunk& chunk);
 
   std::int64_t classes_;
   ScoreKind kind_;
@@ -46,6 +74,10 @@ class PosteriorSteps {
   KindCheck check_;
   std::vector<double> posteriors_;
   std::vector<float> max_, sum_;
+  // The rows of a step.
+  std::vector<std::int64_t> rows_;
+  const std::byte* scores_ = nullptr;
+  std::vector<std::byte> gathered_;
 };
 
 }  // namespace p2p::correction

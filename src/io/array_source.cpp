@@ -2,15 +2,23 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstddef>
+#include <memory>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "io/file_mapping.hpp"
 #include "io/gather.hpp"
 #include "io/input_record.hpp"
 #include "io/layout.hpp"
+#include "p2p/matrix_source.hpp"
 
 namespace p2p::io {
 namespace {
+
+// A deflated array that is read again is kept in memory up to this size.
+constexpr std::int64_t kMostInMemory = 8 << 20;
 
 /// What both ways of reading a stored array have in common.
 class StoredArraySource : public RowSource {
@@ -76,9 +84,20 @@ class InflatedSource final : public StoredArraySource {
  public:
   InflatedSource(StoredArray array, const Layout& layout)
       : StoredArraySource(std::move(array), layout) {}
-  [[nodiscard]] bool random_access() const override { return false; }
+  [[nodiscard]] bool random_access() const override { return was_read_; }
   void read(std::int64_t first, std::int64_t count, void* out) override {
     assert(first >= 0 && count >= 0 && first + count <= rows());
+    if (was_read_) return unpacked().read(first, count, out);
+    inflate(first, count, out);
+    was_read_ = next_row_ == rows();
+  }
+  [[nodiscard]] const void* view(std::int64_t first, std::int64_t count) override {
+    return was_read_ ? unpacked().view(first, count) : nullptr;
+  }
+  void end_view(const void* rows, std::int64_t count) override { unpacked().end_view(rows, count); }
+
+ private:
+  void inflate(std::int64_t first, std::int64_t count, void* out) {
     if (!stream_ || first < next_row_) {
       stream_ = array_.stream();
       next_row_ = 0;
@@ -89,9 +108,27 @@ class InflatedSource final : public StoredArraySource {
     to_native_order(out, count);
   }
 
- private:
+  RowSource& unpacked() {
+    std::call_once(unpacking_, [&] {
+      if (array_.bytes() > kMostInMemory) {
+        unpacked_ = std::make_unique<PlacedSource>(array_, layout_);
+      } else {
+        const auto all =
+            std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(array_.bytes()));
+        inflate(0, rows(), all->data());
+        unpacked_ = std::make_unique<MatrixSource>(std::shared_ptr<const void>(all, all->data()),
+                                                   dtype_, rows(), classes(), name());
+      }
+      stream_.reset();
+    });
+    return *unpacked_;
+  }
+
   std::unique_ptr<ByteStream> stream_;
   std::int64_t next_row_ = 0;
+  bool was_read_ = false;  // once, to the end
+  std::once_flag unpacking_;
+  std::unique_ptr<RowSource> unpacked_;
 };
 
 }  // namespace

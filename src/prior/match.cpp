@@ -31,6 +31,26 @@ void keep_mean(const std::vector<double>& start, const std::vector<char>& moves,
   }
 }
 
+// The SQUAREM step (Varadhan and Roland 2008) from three consecutive offsets.
+std::vector<double> extrapolated(const std::vector<double>& f0, const std::vector<double>& f1,
+                                 const std::vector<double>& f2, const std::vector<char>& moves) {
+  const auto bend = [&](std::size_t c) { return (f2[c] - f1[c]) - (f1[c] - f0[c]); };
+  double first = 0, second = 0;
+  for (std::size_t c = 0; c < f0.size(); ++c) {
+    if (moves[c] == 0) continue;
+    first += (f1[c] - f0[c]) * (f1[c] - f0[c]);
+    second += bend(c) * bend(c);
+  }
+  if (!(second > 0)) return f2;
+  const double length = std::max(1.0, std::sqrt(first / second));
+  std::vector<double> result = f2;
+  for (std::size_t c = 0; c < f0.size(); ++c) {
+    if (moves[c] == 0) continue;
+    result[c] = f0[c] + 2 * length * (f1[c] - f0[c]) + length * length * bend(c);
+  }
+  return result;
+}
+
 // Mean 0 over the finite entries.
 void centre(std::vector<double>& offset) {
   double total = 0;
@@ -79,8 +99,12 @@ PriorMatch match_offset(std::vector<double> start, const std::vector<double>& lo
     return match;
   }
   std::vector<int> unseen(classes, 0);
+  std::vector<std::vector<double>> chain;  // offsets since the last extrapolation
+  std::vector<double> before;              // where to go back to, or empty
+  double change_before = 0;
   std::vector<double> log_target = log_shares(p, moves);
   while (!match.converged && static_cast<int>(match.changes.size()) < rules.max_rounds) {
+    const std::vector<double> from = match.offset;
     const std::vector<double> log_mean = log_shares(mean(match.offset), moves);
     double change = 0;
     bool given_up = false;
@@ -105,7 +129,23 @@ PriorMatch match_offset(std::vector<double> start, const std::vector<double>& lo
     keep_mean(start, moves, match.offset);
     match.changes.push_back(change);
     match.converged = change <= rules.tolerance;
+    if (match.converged || static_cast<int>(match.changes.size()) < kPlainMatchRounds) continue;
+    const bool astray = !before.empty() && change > kLargestMatchGrowth * change_before;
+    if (astray) match.offset = std::move(before);
+    before.clear();
+    if (astray || given_up || change >= kLargestMatchStep) {
+      chain.clear();
+      continue;
+    }
+    chain.push_back(from);
+    if (chain.size() < 2) continue;
+    before = match.offset;
+    change_before = change;
+    match.offset = extrapolated(chain[0], chain[1], match.offset, moves);
+    chain.clear();
   }
+  // The cap came before the last extrapolation was looked at.
+  if (!match.converged && !before.empty()) match.offset = std::move(before);
   centre(match.offset);
   std::ranges::sort(match.unmatched);
   return match;

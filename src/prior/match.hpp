@@ -29,13 +29,17 @@ struct MatchRules {
 /// gives f_c = -inf. A round's change is max_c |log p_c - log mean_c| before its step; the last
 /// round is the first whose change is at most the tolerance. A class without any posterior is
 /// raised by kLargestMatchStep nats a round, kUnseenRounds times; then it is `unmatched`: its
-/// offset is that of `start` again and its share of p goes to the others. One pass a round; memory
-/// O(C).
+/// offset is that of `start` again and its share of p goes to the others. After kPlainMatchRounds
+/// two rounds at a time are extrapolated (SQUAREM, Varadhan and Roland 2008), and taken back where
+/// the change grew more than kLargestMatchGrowth times; the fixed point is the same. One pass a
+/// round; memory O(C).
 PriorMatch match_offset(std::vector<double> start, const std::vector<double>& log_p,
                         const MeanOfOffset& mean, const MatchRules& rules);
 
 inline constexpr double kLargestMatchStep = 50;
 inline constexpr int kUnseenRounds = 10;
+inline constexpr int kPlainMatchRounds = 12;
+inline constexpr double kLargestMatchGrowth = 10;
 
 /// r = pi / exp(f) over the classes that are corrected, scaled to sum to 1; NaN elsewhere. The
 /// prior needs `empirical` and settings. Error{kBadData}: f spans more than a float64 can hold.

@@ -47,6 +47,7 @@ FoldRows::FoldRows(const EvidenceRows& all, const Folds& folds, int fold, Side s
     : rows_(all),
       labels_(*all.labels, folds, fold, side, all.ignore_index.value_or(kIgnoredLabel)) {
   rows_.labels = &labels_;
+  rows_.kind_stated = true;
   rows_.ignore_index = all.ignore_index.value_or(kIgnoredLabel);
 }
 

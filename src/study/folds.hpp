@@ -22,8 +22,9 @@ struct Folds {
 /// range.
 Folds make_folds(const EvidenceRows& rows, std::int64_t classes, int count);
 
-/// The rows inside or outside of one fold: the labels of the others read as ignored. Borrows `all`
-/// and `folds`.
+/// The rows inside or outside of one fold: the labels of the others read as ignored. Of what kind
+/// they are is not doubted: a few of them may look like another by chance, and all were looked at
+/// together. Borrows `all` and `folds`.
 class FoldRows {
  public:
   enum class Side : std::uint8_t { kInside, kOutside };

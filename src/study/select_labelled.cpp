@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 #include <string>
 
 #include "correction/not_found.hpp"
 #include "metrics/posterior_scan.hpp"
 #include "study/candidates.hpp"
+#include "study/fold_fits.hpp"
 #include "study/fold_losses.hpp"
 #include "study/folds.hpp"
 #include "study/guards.hpp"
@@ -19,6 +19,8 @@
 namespace p2p::study {
 namespace {
 
+// Fits that are judged need no more digits than those of float32 scores, whatever the rows hold.
+constexpr double kFoldTolerance = 1e-6;
 constexpr double kGainErrors = 2;  // standard errors by which a correction has to beat none
 
 std::string title(const Candidate& candidate) {
@@ -43,9 +45,10 @@ class Selector {
     }
     result.candidates = candidates(prior_, options_, evidence_);
     std::vector<Candidate>& all = result.candidates;
-    none_ = fold_losses(evidence_.holdout, folds_, offsets_of(all.front()), evidence_);
+    none_ = losses({fit(all.front(), prior_, fitting_options(), evidence_).offset});
     guards_.emplace(prior_, options_, folds_, target_, none_);
-    for (Candidate& candidate : all) judge(candidate);
+    fitted_ = fit_on_folds(prior_, fitting_options(), evidence_, folds_, all);
+    for (Candidate& candidate : all) costs_.push_back(judge(candidate));
     while (true) {
       const std::size_t best = best_of(all);
       const std::size_t chosen = simplest(all, best);
@@ -110,11 +113,15 @@ class Selector {
         thin, wanted, used_rows());
   }
 
-  // Fills in what the rows say of a candidate.
-  void judge(Candidate& candidate) {
+  [[nodiscard]] RowLosses losses(const std::vector<LogOffset>& offsets) const {
+    return fold_losses(evidence_.holdout, folds_, offsets, evidence_);
+  }
+
+  // Fills in what the rows say of a candidate; its costs [N], empty where it cannot be judged.
+  std::vector<double> judge(Candidate& candidate) const {
     RowLosses rows;
     try {
-      rows = fold_losses(evidence_.holdout, folds_, offsets_of(candidate), evidence_);
+      rows = candidate.method == Method::kNone ? none_ : losses(fitted_.offsets(candidate));
     } catch (const correction::NotFound& error) {
       return exclude_unjudged(candidate, error.what());
     } catch (const metrics::RowWithoutPosterior& error) {
@@ -122,11 +129,13 @@ class Selector {
     }
     judge(rows, candidate);
     guards_->set_groups(rows, candidate);
-    if (candidate.method == Method::kNone) return;
+    std::vector<double> costs = row_costs(options_.objective, rows, folds_, target_);
+    if (candidate.method == Method::kNone) return costs;
     candidate.excluded = guards_->refusal(rows, candidate);
     if (!std::isfinite(candidate.judged[objective()].value)) {
       candidate.excluded = "its loss is not finite";
     }
+    return costs;
   }
 
   void judge(const RowLosses& rows, Candidate& candidate) const {
@@ -141,54 +150,23 @@ class Selector {
     }
   }
 
-  static void exclude_unjudged(Candidate& candidate, std::string why) {
+  static std::vector<double> exclude_unjudged(Candidate& candidate, std::string why) {
     constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
     candidate.excluded = std::move(why);
     candidate.judged.fill({kNaN, kNaN, kNaN});
     candidate.behind = candidate.behind_stderr = kNaN;
-  }
-
-  // One offset a fold, or one for all. Offsets are proportional to the strength, so that a method
-  // is fitted once for all strengths; its temperature and scale are the same for all.
-  std::vector<LogOffset> offsets_of(const Candidate& candidate) {
-    auto found = fitted_.find(candidate.name);
-    if (found == fitted_.end()) {
-      Candidate full = candidate;
-      full.strength = 1;
-      std::vector<LogOffset> offsets;
-      if (fits_holdout(candidate)) {
-        for (int k = 0; k < folds_.count; ++k) {
-          const FoldRows others(evidence_.holdout, folds_, k, FoldRows::Side::kOutside);
-          Evidence evidence = evidence_;
-          evidence.holdout = others.rows();
-          offsets.push_back(fit(full, prior_, fitting_options(), evidence).offset);
-        }
-      } else {
-        offsets.push_back(fit(full, prior_, fitting_options(), evidence_).offset);
-      }
-      found = fitted_.emplace(candidate.name, std::move(offsets)).first;
-    }
-    std::vector<LogOffset> offsets = found->second;
-    for (LogOffset& offset : offsets) {
-      for (double& d : offset.delta) d *= candidate.strength;
-    }
-    return offsets;
+    return {};
   }
 
   [[nodiscard]] CorrectionOptions fitting_options() const {
     CorrectionOptions options = options_.correction;
+    if (!options.tolerance) options.tolerance = kFoldTolerance;
     if (options.estimated_target) {
       options.estimated_target.reset();
       options.target = target_;
       for (double& t : options.target) t = t > 0 ? t : 0;
     }
     return options;
-  }
-
-  std::vector<double> costs_of(const Candidate& candidate) {
-    return row_costs(options_.objective,
-                     fold_losses(evidence_.holdout, folds_, offsets_of(candidate), evidence_),
-                     folds_, target_);
   }
 
   [[nodiscard]] std::size_t best_of(const std::vector<Candidate>& all) const {
@@ -203,13 +181,12 @@ class Selector {
   }
 
   // The first candidate within one standard error of the best.
-  std::size_t simplest(std::vector<Candidate>& all, std::size_t best) {
-    const std::vector<double> costs = costs_of(all[best]);
-    for (Candidate& candidate : all) {
-      if (std::isnan(candidate.behind)) continue;
-      const WeightedMean behind = difference(costs_of(candidate), costs, folds_, weights_);
-      candidate.behind = behind.value;
-      candidate.behind_stderr = behind.standard_error;
+  std::size_t simplest(std::vector<Candidate>& all, std::size_t best) const {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (costs_[i].empty()) continue;
+      const WeightedMean behind = difference(costs_[i], costs_[best], folds_, weights_);
+      all[i].behind = behind.value;
+      all[i].behind_stderr = behind.standard_error;
     }
     for (std::size_t i = 0; i < best; ++i) {
       if (all[i].excluded.empty() && all[i].behind <= all[i].behind_stderr) return i;
@@ -224,7 +201,7 @@ class Selector {
     try {
       correction = fit(candidate, prior_, options_.correction, evidence_);
       if (!fits_holdout(candidate)) return correction;
-      const RowLosses rows = fold_losses(evidence_.holdout, folds_, {correction.offset}, evidence_);
+      const RowLosses rows = losses({correction.offset});
       Candidate whole;
       judge(rows, whole);
       guards_->set_groups(rows, whole);
@@ -355,7 +332,8 @@ class Selector {
   std::vector<double> weights_;  // of the classes in the objective
   RowLosses none_;
   std::optional<Guards> guards_;
-  std::map<std::string, std::vector<LogOffset>> fitted_;
+  FoldFits fitted_;
+  std::vector<std::vector<double>> costs_;  // of each candidate, [N] by the objective
 };
 
 }  // namespace

@@ -53,6 +53,37 @@ def test_ctrl_c(call):
     assert time.monotonic() - begin < 10
 
 
+def test_ctrl_c_during_a_choice_on_few_rows():
+    script = """
+        import time
+        import numpy as np, prior2posterior as p2p
+        rng = np.random.default_rng(0)
+        y = np.repeat(np.arange(50), 80)
+        z = rng.normal(size=(4000, 50)) * np.exp(rng.normal(size=50))
+        z[np.arange(4000), y] += 2
+        prior = p2p.estimate_prior(z, counts=np.arange(1, 51))
+        print("ready", flush=True)
+        try:
+            while True:
+                p2p.make_correction(prior, method="auto", strength="auto", holdout=z,
+                                    holdout_labels=y)
+        except KeyboardInterrupt:
+            print(time.monotonic())
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    try:
+        out, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert float(out) - begin < 1  # some 0.1 s on an idle machine
+
+
 def test_other_threads_run_during_a_call():
     z = np.random.default_rng(0).normal(size=(100_000, 300)).astype(np.float32)
     prior = p2p.estimate_prior(z)

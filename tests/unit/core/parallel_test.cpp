@@ -85,6 +85,19 @@ TEST_P(ParallelFor, EndsOnceItsStopFlagIsSet) {
   EXPECT_LT(ran, 1000);
 }
 
+TEST_P(ParallelFor, EndsInsideItsTasksAsWell) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> ran{0};
+  const StopScope scope(stop);
+  const auto task = [&](int, std::int64_t) {
+    parallel_for(1'000'000, 1, [&](int, std::int64_t) {
+      if (++ran == 100) stop = true;
+    });
+  };
+  EXPECT_THROW(parallel_for(4, GetParam(), task), Stopped);
+  EXPECT_LT(ran, 1000);
+}
+
 TEST(StopScope, EndsWithItsScope) {
   const std::atomic<bool> stop{true};
   { const StopScope scope(stop); }

@@ -72,6 +72,26 @@ TEST(NpzReader, DeflatedRowsCanBeReadAgainFromTheStart) {
   EXPECT_THAT(test::all_scores(source, 2), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+// In memory, and too many for it.
+TEST(NpzReader, DeflatedRowsAreReadInAnyOrderOnceTheLastWasRead) {
+  for (const std::int64_t rows : {2, 50'000}) {
+    const std::int64_t size = rows * 50;
+    const InputFolder folder;
+    const std::string array =
+        npy_of("<f4", "(" + std::to_string(rows) + ", 50)", test::counting<float>(size));
+    const ScoreSet set = open_scores({folder.add("a.npz", zip({{"s.npy", array, true}}))});
+    RowSource& source = *set.sources().front();
+    test::all_scores(source, 1000);
+    EXPECT_TRUE(source.random_access());
+    std::vector<float> row(50);
+    for (const std::int64_t i : {rows - 1, std::int64_t{0}, rows / 2}) {
+      source.read(i, 1, row.data());
+      EXPECT_EQ(row.front(), static_cast<float>(50 * i));
+      EXPECT_EQ(row.back(), static_cast<float>(50 * i + 49));
+    }
+  }
+}
+
 TEST(NpzReader, DeflatedRowsCanBeSkipped) {
   const InputFolder folder;
   const ScoreSet set = open_scores({folder.add("a.npz", zip({{"s.npy", kScores, true}}))});
