@@ -7,7 +7,11 @@ import itertools
 from typing import Any
 
 import deployed
+import gaussian_networks
 import images
+import linear_networks
+import memorised_mlp
+import resnets
 import synthetic
 import text
 from cell import Cell
@@ -176,10 +180,75 @@ def synthetic_cells() -> list[Cell]:
     return [*cells, Cell("synthetic-boundaries", boundaries, synthetic.measure_boundaries)]
 
 
+#: Cells of images whose networks the estimators of the effective prior are tried on.
+RESNETS = ("cifar10-ce-0-s0", "tiny-ce-0-s0")
+
+
+def linear_cells() -> list[Cell]:
+    """Linear heads on features that come from elsewhere."""
+    return [
+        *(
+            Cell(
+                f"estimators-linear-text-s{seed}",
+                {"rows": 1500, "width": 96, "least": 40, "seed": seed, "revision": 1},
+                linear_networks.measure_text,
+            )
+            for seed in SEEDS
+        ),
+        *(
+            Cell(
+                f"estimators-linear-{most}-s{seed}",
+                {"data": "cifar10", "patches": "tiny", "most": most, "seed": seed, "revision": 1},
+                linear_networks.measure_images,
+            )
+            for most, seed in (*((500, seed) for seed in SEEDS), (5000, 0))
+        ),
+    ]
+
+
+def gaussian_cells() -> list[Cell]:
+    return [
+        Cell(
+            f"estimators-gaussian-s{seed}",
+            {"seed": seed, "revision": 1},
+            gaussian_networks.measure,
+        )
+        for seed in SEEDS
+    ]
+
+
+def mlp_cells() -> list[Cell]:
+    return [
+        Cell(
+            f"estimators-mlp-{data}-s{seed}",
+            {"data": data, "most": most, "seed": seed, "revision": 1},
+            memorised_mlp.measure,
+        )
+        for data, most, seed in (*(("cifar10", 5000, seed) for seed in SEEDS), ("tiny", 400, 0))
+    ]
+
+
+def resnet_cell() -> Cell:
+    """The networks of RESNETS, whose options are its own."""
+    known = {cell.name: cell.options for cell in (*main_cells(), *further_cells())}
+    of_cells = {name: known[name] for name in RESNETS}
+    return Cell("estimators-resnet", {"cells": of_cells, "revision": 1}, resnets.measure)
+
+
+def estimator_cells() -> list[Cell]:
+    return [*linear_cells(), *gaussian_cells(), *mlp_cells(), resnet_cell()]
+
+
 def named(name: str) -> Cell:
     """The cell of docs/study.md with this name."""
     return next(cell for cell in all_cells() if cell.name == name)
 
 
 def all_cells() -> list[Cell]:
-    return [*main_cells(), *text_cells(), deployed_cell(), *synthetic_cells()]
+    return [
+        *main_cells(),
+        *text_cells(),
+        deployed_cell(),
+        *synthetic_cells(),
+        *estimator_cells(),
+    ]
