@@ -228,15 +228,15 @@ def mlp_cells() -> list[Cell]:
     ]
 
 
-def resnet_cell() -> Cell:
-    """The networks of RESNETS, whose options are its own."""
+def resnet_cells() -> list[Cell]:
+    """One cell of the networks of RESNETS, whose options are its own."""
     known = {cell.name: cell.options for cell in (*main_cells(), *further_cells())}
     of_cells = {name: known[name] for name in RESNETS}
-    return Cell("estimators-resnet", {"cells": of_cells, "revision": 1}, resnets.measure)
+    return [Cell("estimators-resnet", {"cells": of_cells, "revision": 1}, resnets.measure)]
 
 
 def estimator_cells() -> list[Cell]:
-    return [*linear_cells(), *gaussian_cells(), *mlp_cells(), resnet_cell()]
+    return [*linear_cells(), *gaussian_cells(), *mlp_cells(), *resnet_cells()]
 
 
 def named(name: str) -> Cell:

@@ -57,7 +57,7 @@ def filters_of(images: Pixels, rng: np.random.Generator) -> Features:
 
 
 def convolved(images: Pixels, bank: Features) -> Features:
-    """Rectified responses of either sign to each filter, averaged over quadrants, [N, 8 FILTERS]."""
+    """Rectified responses of either sign to each filter, means of quadrants, [N, 8 FILTERS]."""
     result = np.empty((len(images), 8 * FILTERS), dtype=np.float32)
     for begin in range(0, len(images), 200):
         response = patches_of(images[begin : begin + 200]) @ bank

@@ -18,7 +18,7 @@ import images
 import scores
 from cell import Cell, rounded
 
-from bench import ROOT, Bench, MissingError
+from bench import ARCHIVES, ROOT, Bench, MissingError
 
 #: Numbers agree when they differ by less than this share, or by less than this.
 TOLERANCE = 1e-3
@@ -116,12 +116,15 @@ def check(cell: Cell, results: Any) -> bool:
     return not found
 
 
+def needs_images(options: Mapping[str, Any]) -> bool:
+    """Whether a cell reads images, or those of other cells."""
+    return options.get("data") in ARCHIVES or "cells" in options
+
+
 def quick_results(cell: Cell, bench: Bench) -> Any:
     """Results without images: from kept scores; None where that is not possible."""
-    if "cells" in cell.options or cell.options.get("data") in ARCHIVES and "train" not in cell.options:
-        return None
     if "train" not in cell.options:
-        return cell.run(bench)["results"]
+        return None if needs_images(cell.options) else cell.run(bench)["results"]
     file = images.KEPT_SCORES / f"{cell.name}.npz"
     return rounded(corrections.measure_model(bench, scores.load(file))) if file.exists() else None
 

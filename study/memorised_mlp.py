@@ -25,7 +25,8 @@ WARM = 200
 def halved(images: Pixels) -> Features:
     """Means of 2 x 2 pixels, [N, 768]."""
     blocks = images.reshape(len(images), 16, 2, 16, 2, 3)
-    return blocks.mean(axis=(2, 4)).astype(np.float32).reshape(len(images), -1)
+    means: Features = blocks.mean(axis=(2, 4)).astype(np.float32)
+    return means.reshape(len(images), -1)
 
 
 class Mlp:

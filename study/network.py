@@ -62,8 +62,12 @@ Part = tuple[Floats, Ints]
 
 def of_head(parts: Mapping[str, Part], head: Floats, offset: Floats, decay: float) -> Network:
     """The network of features and labels of PARTS and the head on them."""
-    rows = [Rows(with_bias(x) @ head.T, x, y) for x, y in (parts[name] for name in PARTS)]
-    return Network(*rows, head, offset, decay)
+
+    def rows(name: str) -> Rows:
+        x, y = parts[name]
+        return Rows(with_bias(x) @ head.T, x, y)
+
+    return Network(rows("train"), rows("holdout"), rows("test"), head, offset, decay)
 
 
 def of_run(folder: pathlib.Path) -> Network:
