@@ -196,23 +196,43 @@ def known(family: str) -> str:
     return f"{low} to {high}"
 
 
-def interval(mean: Mean) -> str:
-    return f"{mean.value:.2f} ± {mean.half:.2f}"
+#: Gains over the training rows that the text names.
+NAMED = {
+    "held": ("held-out rows", ("mlp",)),
+    "loo": ("loo", ("mlp", "resnet")),
+    "refit": ("loo, refitted head", ("resnet",)),
+    "folds": ("5 folds", ("mlp",)),
+    "gauss": ("Gaussian loo", ("gaussian", "linear", "resnet")),
+    "gauss-shift": ("Gaussian loo, shift", ("linear",)),
+    "stretched": ("stretched 0.1", ("mlp", "gaussian", "linear", "resnet")),
+    "held-vector": ("held-out rows, vector scaling", ("linear", "gaussian")),
+    "loo-vector": ("loo, vector scaling", ("linear", "gaussian", "mlp")),
+    "held-t": ("held-out rows, z / T", ("mlp", "resnet", "linear")),
+    "loo-t": ("loo, z / T", ("linear",)),
+}
 
 
 def values() -> Iterator[tuple[str, str]]:
     """Numbers that the text names."""
     for family in FAMILIES:
-        these = networks(family)
-        yield f"{family}-networks", str(len(these))
+        yield f"{family}-networks", str(len(networks(family)))
         yield f"{family}-known", known(family)
+    for name, (estimator, families) in NAMED.items():
+        for family in families:
+            yield f"{family}-{name}", gain(networks(family), estimator, "accuracy").text(100)
+    for family in ("mlp", "linear"):
+        these = networks(family)
+        yield f"{family}-stretched-nll", gain(these, "stretched 0.1", "nll").text(1, 3)
+        yield f"{family}-loo-share-nll", ratio(share(these, "loo", "nll"))
     linear = networks("linear")
+    yield "linear-loo-share-accuracy", ratio(share(linear, "loo", "accuracy"))
     for measure in ("accuracy", "nll"):
-        yield f"linear-loo-{measure}-share", interval(share(linear, "loo", measure))
-        yield (
-            f"linear-loo-{measure}-of-population",
-            interval(share(linear, "loo", measure, "population")),
-        )
+        of_population = share(linear, "loo", measure, "population")
+        yield f"linear-loo-of-population-{measure}", ratio(of_population)
+
+
+def ratio(mean: Mean) -> str:
+    return f"{mean.value:.2f} ± {mean.half:.2f}"
 
 
 def tables() -> dict[str, str]:
