@@ -224,6 +224,9 @@ def values() -> Iterator[tuple[str, str]]:
         these = networks(family)
         yield f"{family}-stretched-nll", gain(these, "stretched 0.1", "nll").text(1, 3)
         yield f"{family}-loo-share-nll", ratio(share(these, "loo", "nll"))
+    for family in FAMILIES:
+        whole = few_gain(networks(family), 100, "power of n", "accuracy")
+        yield f"{family}-pool-100", whole.text(100)
     linear = networks("linear")
     yield "linear-loo-share-accuracy", ratio(share(linear, "loo", "accuracy"))
     for measure in ("accuracy", "nll"):
