@@ -108,6 +108,7 @@ void run(Options options, const CLI::App& verb) {
   std::optional<MovedInputs> inputs;
   if (!evidence.unlabelled.empty()) {
     inputs = measure_inputs(options, prior);
+    for (const std::string& warning : inputs->warnings) warn("the label shift: " + warning);
     note_holdout(options.output, evidence);
   }
   const PriorInspection inspection = inspect_prior(prior);

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +14,7 @@ from corrections import measure_model
 from heads import measure_heads
 from PIL import Image, ImageEnhance, ImageFilter
 
-from bench import ROOT, Bench
+from bench import ARCHIVES, ROOT, Bench, MissingError
 
 #: Changes of the test images of CIFAR-10, of a strength that costs some accuracy; the noise is that
 #: of row and seed 0.
@@ -52,15 +54,48 @@ def places(bench: Bench, data: str) -> dict[str, pathlib.Path]:
     return {shift: shifted_folder(bench, data, shift) for shift in SHIFTS}
 
 
-def train(bench: Bench, name: str, data: pathlib.Path, options: Mapping[str, Any]) -> pathlib.Path:
-    """The folder of the finished run on the images of a folder."""
-    run = bench.work / "runs" / name
-    words: list[object] = ["--data", data, "-o", run]
+def run_folder(bench: Bench, name: str) -> pathlib.Path:
+    return bench.work / "runs" / name
+
+
+def training_words(bench: Bench, name: str, options: Mapping[str, Any]) -> list[str]:
+    """The words after `p2p train` that make a run, but for the device."""
+    data = bench.work / "data" / options["data"]
+    words: list[object] = ["--data", data, "-o", run_folder(bench, name)]
     for key, value in options["train"].items():
         words += [f"--{key}"] if value is True else [f"--{key}", value]
-    words += ["--device", "cpu", "--threads", options["threads"]]
-    bench.train(*words)
-    return run
+    return [*map(str, words), "--threads", str(options["threads"])]
+
+
+def is_trained(bench: Bench, name: str) -> bool:
+    return (run_folder(bench, name) / "run.json").exists()
+
+
+def is_of_images(options: Mapping[str, Any]) -> bool:
+    """Whether a cell trains a network on images."""
+    return "train" in options and options["data"] in ARCHIVES
+
+
+def command_line(bench: Bench, name: str, options: Mapping[str, Any]) -> str:
+    """What trains a network on another machine, in a copy of this folder."""
+    words = training_words(bench, name, options)
+    inside = [os.path.relpath(word) if os.path.isabs(word) else word for word in words]
+    return shlex.join(
+        ["p2p", "train", *inside, "--device", options.get("device", "cpu"), "--resume"]
+    )
+
+
+def train(bench: Bench, name: str, options: Mapping[str, Any]) -> pathlib.Path:
+    """The folder of the finished run; one that was made elsewhere is checked and taken."""
+    bench.images(options["data"])
+    device = options.get("device", "cpu")
+    if device == "cuda":
+        if not is_trained(bench, name):
+            run = run_folder(bench, name)
+            raise MissingError(f"{run} is not there; study/run --commands says how a GPU makes it")
+        device = "cpu"
+    bench.train(*training_words(bench, name, options), "--device", device)
+    return run_folder(bench, name)
 
 
 def score_places(bench: Bench, run: pathlib.Path, data: str) -> dict[str, scores.Part]:
@@ -77,9 +112,10 @@ def score_places(bench: Bench, run: pathlib.Path, data: str) -> dict[str, scores
 
 def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Trains, if that is not done, keeps the scores that are to be kept, and measures."""
-    run = train(bench, name, bench.images(options["data"]), options)
+    run = train(bench, name, options)
     model = scores.of_run(run)
     model.parts |= score_places(bench, run, options["data"])
     if options.get("keep"):
         model.save(KEPT_SCORES / f"{name}.npz", ["train", "holdout", "test"])
-    return {**measure_model(bench, model), "heads": measure_heads(bench, run)}
+    found = measure_model(bench, model)
+    return found if options.get("heads") is False else {**found, "heads": measure_heads(bench, run)}

@@ -37,6 +37,12 @@ def parse() -> argparse.Namespace:
         "--only", nargs="+", metavar="PATTERN", help="cells of these names, as in 'cifar10-*'"
     )
     parser.add_argument("--list", action="store_true", help="name the cells, and which are missing")
+    parser.add_argument(
+        "--commands",
+        action="store_true",
+        help="print the p2p train of every network that is not trained, to be run elsewhere, on a "
+        "GPU say; the folders it makes belong into runs of --work",
+    )
     parser.add_argument("--again", action="store_true", help="measure also what is there")
     parser.add_argument(
         "--check",
@@ -46,7 +52,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="--check of what needs no images: kept scores, and all other cells",
+        help="--check of the first seed of what needs no images: kept scores, and all other cells",
     )
     parser.add_argument(
         "--data",
@@ -116,17 +122,21 @@ def check(cell: Cell, results: Any) -> bool:
     return not found
 
 
-def needs_images(options: Mapping[str, Any]) -> bool:
-    """Whether a cell reads images, or those of other cells."""
-    return options.get("data") in ARCHIVES or "cells" in options
+def is_left_out(options: Mapping[str, Any]) -> bool:
+    """Whether --quick leaves a cell out: of images, of cells of images, or of another seed."""
+    return options.get("data") in ARCHIVES or "cells" in options or options.get("seed", 0) != 0
 
 
 def quick_results(cell: Cell, bench: Bench) -> Any:
-    """Results without images: from kept scores; None where that is not possible."""
+    """Results without images, of the first seed: None for a network that needs images."""
+    if "seeds" in cell.options:
+        return rounded(cell.measure(bench, {**cell.options, "seeds": 1}))
     if "train" not in cell.options:
-        return None if needs_images(cell.options) else cell.run(bench)["results"]
+        return None if is_left_out(cell.options) else cell.run(bench)["results"]
     file = images.KEPT_SCORES / f"{cell.name}.npz"
-    return rounded(corrections.measure_model(bench, scores.load(file))) if file.exists() else None
+    if cell.options["train"]["seed"] != 0 or not file.exists():
+        return None
+    return rounded(corrections.measure_model(bench, scores.load(file)))
 
 
 def measure(cell: Cell, bench: Bench) -> None:
@@ -148,6 +158,12 @@ def main() -> int:
     if options.list:
         for cell in these:
             print(f"{cell.name:28} {'measured' if cell.is_done(version) else 'missing'}")
+        return 0
+
+    if options.commands:
+        for cell in these:
+            if images.is_of_images(cell.options) and not images.is_trained(bench, cell.name):
+                print(images.command_line(bench, cell.name, cell.options))
         return 0
 
     def work(cell: Cell) -> bool:

@@ -16,6 +16,5 @@ def measure(bench: Bench, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Trains what is not trained yet, and measures every estimator."""
     found = {}
     for name, of_cell in options["cells"].items():
-        run = images.train(bench, name, bench.images(of_cell["data"]), of_cell)
-        found[name] = measure_network(network.of_run(run))
+        found[name] = measure_network(network.of_run(images.train(bench, name, of_cell)))
     return {"networks": found}

@@ -125,8 +125,8 @@ def sample(options: Mapping[str, Any]) -> tuple[list[Package], list[str], dict[s
     return used, [section for section, _ in sizes.most_common()], snapshot
 
 
-def data_set(bench: Bench, options: Mapping[str, Any]) -> tuple[pathlib.Path, dict[str, Any]]:
-    """The idx folder, and what it was made of."""
+def data_set(bench: Bench, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the idx folder; what it was made of."""
     used, sections, snapshot = sample(options)
     folder = bench.work / "data" / "text"
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def data_set(bench: Bench, options: Mapping[str, Any]) -> tuple[pathlib.Path, di
         rows = [p for p in used if is_test(p, options["test"]) == wanted]
         pixels = np.stack([hashed(p.description, options["buckets"]) for p in rows])
         write_idx(folder, part, pixels, [sections.index(p.section) for p in rows])
-    return folder, snapshot
+    return snapshot
 
 
 def natural(bench: Bench, model: scores.Model) -> dict[str, Any]:
@@ -157,8 +157,8 @@ def natural(bench: Bench, model: scores.Model) -> dict[str, Any]:
 
 def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Trains, if that is not done, keeps the scores that are to be kept, and measures."""
-    folder, snapshot = data_set(bench, options)
-    model = scores.of_run(images.train(bench, name, folder, options))
+    snapshot = data_set(bench, options)
+    model = scores.of_run(images.train(bench, name, options))
     if options.get("keep"):
         model.save(images.KEPT_SCORES / f"{name}.npz", ["train", "holdout", "test"])
     return {

@@ -148,6 +148,7 @@ Json moved_inputs_json(const MovedInputs& inputs) {
   out["label_shift"] = inputs.label_shift.empty() ? Json(nullptr) : reals(inputs.label_shift);
   out["label_shift_converged"] =
       inputs.label_shift.empty() ? Json(nullptr) : Json(inputs.label_shift_converged);
+  out["warnings"] = inputs.warnings;
   out["confidence"] = statistic(inputs.confidence);
   out["entropy"] = statistic(inputs.entropy);
   return out;

@@ -77,7 +77,8 @@ void find_label_shift(const ClassPrior& prior, const Evidence& evidence, MovedIn
   CorrectionOptions options;
   options.method = Method::kEm;
   options.allow_unconverged = true;
-  const Correction found = make_correction(prior, options, evidence);
+  Correction found = make_correction(prior, options, evidence);
+  result.warnings = std::move(found.warnings);
   const std::vector<double>& mean = result.mean_posterior;
   std::vector<double> shift = found.target;
   double kept = 0;
@@ -329,11 +330,6 @@ MovedInputs judge_inputs(const ClassPrior& prior, const Evidence& evidence) {
         "variation ({}). Without labelled held-out rows (--holdout, --holdout-labels) nobody can "
         "tell a label shift from moved inputs; if these may have moved, {}.",
         result.tv, describe(result.tv_ci95), kWhatToDo);
-  }
-  if (!result.label_shift.empty() && !result.label_shift_converged) {
-    result.sentence +=
-        " em did not converge: the label shift is that of its last round, and what is expected "
-        "depends on it.";
   }
   return result;
 }

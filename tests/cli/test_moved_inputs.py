@@ -164,9 +164,17 @@ def test_a_label_shift_that_em_did_not_settle_on_is_said(toy):
     given = ("--input", "logits", "--unlabelled", "u.npy")
     refuse(toy.folder, "correct", "u.npy", "--prior", "prior.json", "--method", "em", *given,
            "-o", "c.npy", words=["did not converge"])  # fmt: skip
-    found = p2p("inspect", "prior.json", *given, "--json", cwd=toy.folder).json["inputs"]
-    assert found["label_shift_converged"] is False
-    assert "em did not converge" in found["explanation"]
+    outcome = p2p("inspect", "prior.json", *given, "--json", cwd=toy.folder)
+    assert outcome.json["inputs"]["label_shift_converged"] is False
+    (sentence,) = [w for w in outcome.json["inputs"]["warnings"] if "converge" in w]
+    assert f"the label shift: {sentence}" in outcome.err
+
+
+def test_a_label_shift_no_better_than_chance_is_said(rows):
+    rows.toy.save("u.npy", rows.toy.load("train.npy"))  # q is that of these very rows
+    assert any("source prior" in warning for warning in rows.inspect()["warnings"])
+    rows.unlabelled()
+    assert not any("source prior" in warning for warning in rows.inspect()["warnings"])
 
 
 def test_few_held_out_rows_of_the_classes_that_matter_are_said(rows):
