@@ -77,6 +77,7 @@ def test_every_network_of_every_cell_is_in_the_tables(monkeypatch, tmp_path):
     found = tables.tables()
     assert found["estimators-mlp-networks"] == str(2 * len(cells.mlp_cells()))
     assert found["estimators-mlp-known"] == "100.0 to 100.0"
+    assert "| no correction | +1.00 ± 0.00 | -0.0100 ± 0.0000 |  |  |" in found["estimators-mlp"]
     assert "| held-out rows | +1.00 ± 0.00 | -0.0100 ± 0.0000 | 1.00 | 1.00 |" in found[
         "estimators-mlp"
     ]  # fmt: skip
