@@ -7,7 +7,11 @@ import itertools
 from typing import Any
 
 import deployed
+import gaussian_networks
 import images
+import linear_networks
+import memorised_mlp
+import resnets
 import synthetic
 import text
 from cell import Cell
@@ -188,10 +192,79 @@ def synthetic_cells() -> list[Cell]:
     return [*cells, Cell("synthetic-boundaries", boundaries, synthetic.measure_boundaries)]
 
 
+#: Cells of images whose networks the estimators of the effective prior are tried on.
+RESNETS = ("cifar10-ce-0-s0", "tiny-ce-0-s0")
+#: Set, images of the largest class and seed of the networks that know their rows by heart.
+MLPS = (("cifar10", 5000, 0), ("cifar10", 5000, 1))
+#: Of the worlds of Gaussian classes that the estimators are tried on.
+GAUSSIAN_SEEDS = (0,)
+
+
+def linear_cells() -> list[Cell]:
+    """Linear heads on features that come from elsewhere."""
+    return [
+        *(
+            Cell(
+                f"estimators-linear-text-s{seed}",
+                {"rows": 1500, "width": 96, "least": 40, "seed": seed, "revision": 1},
+                linear_networks.measure_text,
+            )
+            for seed in SEEDS
+        ),
+        *(
+            Cell(
+                f"estimators-linear-500-s{seed}",
+                {"data": "cifar10", "patches": "tiny", "most": 500, "seed": seed, "revision": 1},
+                linear_networks.measure_images,
+            )
+            for seed in SEEDS
+        ),
+    ]
+
+
+def gaussian_cells() -> list[Cell]:
+    return [
+        Cell(
+            f"estimators-gaussian-s{seed}",
+            {"seed": seed, "revision": 1},
+            gaussian_networks.measure,
+        )
+        for seed in GAUSSIAN_SEEDS
+    ]
+
+
+def mlp_cells() -> list[Cell]:
+    return [
+        Cell(
+            f"estimators-mlp-{data}-s{seed}",
+            {"data": data, "most": most, "seed": seed, "revision": 1},
+            memorised_mlp.measure,
+        )
+        for data, most, seed in MLPS
+    ]
+
+
+def resnet_cells() -> list[Cell]:
+    """One cell of the networks of RESNETS, whose options are its own."""
+    known = {cell.name: cell.options for cell in (*main_cells(), *further_cells())}
+    of_cells = {name: known[name] for name in RESNETS}
+    return [Cell("estimators-resnet", {"cells": of_cells, "revision": 1}, resnets.measure)]
+
+
+def estimator_cells() -> list[Cell]:
+    return [*linear_cells(), *gaussian_cells(), *mlp_cells(), *resnet_cells()]
+
+
 def named(name: str) -> Cell:
     """The cell of docs/study.md with this name."""
     return next(cell for cell in all_cells() if cell.name == name)
 
 
 def all_cells() -> list[Cell]:
-    return [*main_cells(), *text_cells(), deployed_cell(), *synthetic_cells()]
+    return [
+        *main_cells(),
+        *text_cells(),
+        deployed_cell(),
+        *synthetic_cells(),
+        *estimator_cells(),
+    ]

@@ -72,7 +72,8 @@ def is_trained(bench: Bench, name: str) -> bool:
 
 
 def is_of_images(options: Mapping[str, Any]) -> bool:
-    return options["data"] in ARCHIVES if "data" in options else False
+    """Whether a cell trains a network on images."""
+    return "train" in options and options["data"] in ARCHIVES
 
 
 def command_line(bench: Bench, name: str, options: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ PARTS = (
     ("text", "text_tables"),
     ("deployed", "deployed_tables"),
     ("synthetic", "synthetic_tables"),
-    ("estimators", None),
+    ("estimators", "estimator_tables"),
 )
 
 _NAME = re.compile(r"\{\{([a-z0-9-]+)\}\}")

@@ -13,6 +13,7 @@ from typing import Any
 import gaussian
 import numpy as np
 from gaussian import Floats, Ints, World
+from linear_head import read_head
 
 from bench import Bench
 
@@ -272,18 +273,6 @@ def linear_head(run: Command, rows: Floats, labels: Ints, epochs: int, seed: int
                   run.write("labels", labels), "--epochs", epochs, "--seed", seed, "-o", out,
                   "--quiet")  # fmt: skip
     return read_head(out)
-
-
-def read_head(file: pathlib.Path) -> tuple[Floats, Floats]:
-    data = file.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    arrays = []
-    for name in ("weight", "bias"):
-        begin, end = (8 + length + at for at in header[name]["data_offsets"])
-        values = np.frombuffer(data[begin:end], np.float32).astype(np.float64)
-        arrays.append(values.reshape(header[name]["shape"]))
-    return arrays[0], arrays[1]
 
 
 def trained_models(

@@ -109,19 +109,12 @@ def available() -> tuple[str, str]:
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def data_set(bench: Bench, options: Mapping[str, Any]) -> tuple[pathlib.Path, dict[str, Any]]:
-    """The idx folder, and what it was made of."""
+def sample(options: Mapping[str, Any]) -> tuple[list[Package], list[str], dict[str, Any]]:
+    """One package of each source, the sections from the largest down, and what they are of."""
     dump, date = available()
     every = packages(dump)
     used = of_large_sections(one_of_each_source(every), options["least"])
     sizes = collections.Counter(p.section for p in used)
-    sections = [section for section, _ in sizes.most_common()]
-    folder = bench.work / "data" / "text"
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, wanted in (("train", False), ("t10k", True)):
-        rows = [p for p in used if is_test(p, options["test"]) == wanted]
-        pixels = np.stack([hashed(p.description, options["buckets"]) for p in rows])
-        write_idx(folder, part, pixels, [sections.index(p.section) for p in rows])
     snapshot = {
         "lists": date,
         "packages": len(every),
@@ -129,7 +122,19 @@ def data_set(bench: Bench, options: Mapping[str, Any]) -> tuple[pathlib.Path, di
         "sections": dict(sizes.most_common()),
         "sha256": hashlib.sha256("\n".join(map("\t".join, used)).encode()).hexdigest(),
     }
-    return folder, snapshot
+    return used, [section for section, _ in sizes.most_common()], snapshot
+
+
+def data_set(bench: Bench, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes the idx folder; what it was made of."""
+    used, sections, snapshot = sample(options)
+    folder = bench.work / "data" / "text"
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, wanted in (("train", False), ("t10k", True)):
+        rows = [p for p in used if is_test(p, options["test"]) == wanted]
+        pixels = np.stack([hashed(p.description, options["buckets"]) for p in rows])
+        write_idx(folder, part, pixels, [sections.index(p.section) for p in rows])
+    return snapshot
 
 
 def natural(bench: Bench, model: scores.Model) -> dict[str, Any]:
@@ -152,8 +157,8 @@ def natural(bench: Bench, model: scores.Model) -> dict[str, Any]:
 
 def measure(bench: Bench, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Trains, if that is not done, keeps the scores that are to be kept, and measures."""
-    folder, snapshot = data_set(bench, options)
-    model = scores.of_run(images.train(bench, name, folder, options))
+    snapshot = data_set(bench, options)
+    model = scores.of_run(images.train(bench, name, options))
     if options.get("keep"):
         model.save(images.KEPT_SCORES / f"{name}.npz", ["train", "holdout", "test"])
     return {

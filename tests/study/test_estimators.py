@@ -1,102 +1,76 @@
-from __future__ import annotations
+"""What the study makes of a network's rows."""
 
-import estimators as e
+import cells
 import numpy as np
 import pytest
-
-CLASSES, WIDTH, ROWS = 3, 4, 200
+from affine_fits import Correction, best_temperature, judged, p2p_at_temperature, vector_scaling
+from estimators import measure_network, population_log_q
+from gaussian_networks import network
+from linear_head import fit_head
+from main import is_left_out
+from network import Rows, of_head
+from toy import CLASSES, rows
 
 
 @pytest.fixture(scope="module")
-def toy() -> tuple[e.Array, e.Labels]:
-    generator = np.random.default_rng(1)
-    labels = np.repeat(np.arange(CLASSES), [120, 60, 20])
-    means = generator.normal(size=(CLASSES, WIDTH))
-    return means[labels] + generator.normal(size=(ROWS, WIDTH)), labels.astype(np.int64)
+def toy():
+    x, y = rows()
+    parts = {"train": (x[::2], y[::2]), "holdout": (x[1::4], y[1::4]), "test": (x[3::4], y[3::4])}
+    return of_head(parts, fit_head(*parts["train"], CLASSES, 1.0), np.zeros(CLASSES), 0.01)
 
 
-def refitted_without_each_row(
-    x: e.Array, y: e.Labels, penalty: float, offset: e.Array | float
-) -> e.Array:
-    result = np.empty((len(x), CLASSES))
-    for i in range(len(x)):
-        kept = np.arange(len(x)) != i
-        head = e.fit_head(x[kept], y[kept], CLASSES, penalty, offset)
-        result[i] = head @ np.append(x[i], 1)
-    return result
+def test_classes_are_judged_alike():
+    scores = np.log([[0.8, 0.2], [0.6, 0.4], [0.9, 0.1], [0.3, 0.7]])
+    found = judged(Correction(np.zeros(2)), Rows(scores, scores, np.array([0, 0, 0, 1])))
+    assert found["accuracy"] == 1
+    expected = -(np.log([0.8, 0.6, 0.9]).mean() + np.log(0.7)) / 2
+    assert found["nll"] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("penalty", [0.3, 1.0, 10.0])
-@pytest.mark.parametrize("adjusted", [False, True])
-def test_approximate_leave_one_out_scores_are_those_of_exact_refits(
-    toy: tuple[e.Array, e.Labels], penalty: float, adjusted: bool
-) -> None:
-    x, y = toy
-    offset = np.log([0.6, 0.3, 0.1]) if adjusted else 0.0
-    scores = e.with_bias(x) @ e.fit_head(x, y, CLASSES, penalty, offset).T
-    exact = refitted_without_each_row(x, y, penalty, offset)
-    approximate = e.leave_one_out_scores(x, scores, y, penalty, offset)
-    assert np.square(approximate - exact).mean() < 0.08**2 * np.square(exact - scores).mean()
-    own = np.arange(len(y))
-    assert (approximate[own, y] < scores[own, y]).all()
+def drawn(scores, seed):
+    """Labels with the posterior softmax(scores), and that posterior."""
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    below = p.cumsum(axis=1) < np.random.default_rng(seed).random((len(p), 1))
+    return below.sum(axis=1), p
 
 
-def test_the_decay_of_a_head_is_that_of_its_fit(toy: tuple[e.Array, e.Labels]) -> None:
-    x, y = toy
-    head = e.fit_head(x, y, CLASSES, 0.02 * len(y))
-    assert e.stationary_decay(x, y, head) == pytest.approx(0.02, rel=1e-4)
-    assert e.stationary_decay(x, y, 0.5 * head) > 0.02
+def test_scores_stretched_by_t_have_the_temperature_t():
+    scores = np.random.default_rng(0).normal(size=(20000, 4))
+    labels, p = drawn(scores, 1)
+    assert best_temperature(3 * scores, labels) == pytest.approx(3, rel=0.05)
+    correction = p2p_at_temperature(3 * scores, labels, np.zeros(4))
+    assert correction.scale == pytest.approx(1 / 3, rel=0.05)
+    np.testing.assert_allclose(correction.delta, -np.log(p.mean(axis=0)), atol=0.02)
 
 
-def test_leverage_is_a_block_of_the_inverse_hessian(toy: tuple[e.Array, e.Labels]) -> None:
-    x = e.with_bias(toy[0])
-    p = np.random.default_rng(2).dirichlet(np.ones(CLASSES), len(x))
-    hessian = 0.5 * np.eye(CLASSES * (WIDTH + 1))
-    for row, posterior in zip(x, p, strict=True):
-        hessian += np.kron(np.diag(posterior) - np.outer(posterior, posterior), np.outer(row, row))
-    wide = np.kron(np.eye(CLASSES), x[7])
-    expected = wide @ np.linalg.solve(hessian, wide.T)
-    np.testing.assert_allclose(e.leverages(x, p, 0.5, x[7:8], True)[0], expected, rtol=1e-9)
-
-
-def test_gaussian_scores_without_a_row_are_those_of_the_other_rows(
-    toy: tuple[e.Array, e.Labels],
-) -> None:
-    x, y = toy
-    ridge = 0.7
-    expected = np.empty((len(x), CLASSES))
-    for i in range(len(x)):
-        kept = np.arange(len(x)) != i
-        others, labels = x[kept], y[kept]
-        means = np.array([others[labels == c].mean(axis=0) for c in range(CLASSES)])
-        r = others - means[labels]
-        inverse = np.linalg.inv((r.T @ r + ridge * np.eye(WIDTH)) / len(others))
-        u = x[i] - means
-        expected[i] = np.log(np.bincount(labels)) - np.einsum("cd,de,ce->c", u, inverse, u) / 2
+def test_vector_scaling_finds_the_scale_of_each_class_and_takes_its_frequency_away():
+    scores = np.random.default_rng(0).normal(size=(100000, 3))
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    scale, tilt = np.array([0.5, 1.0, 2.0]), np.array([1.0, 0.0, -1.0])
+    labels, _ = drawn(scale * centred + tilt, 1)
+    counts = np.bincount(labels)
+    found = vector_scaling(scores, labels, np.zeros(3), counts)
+    np.testing.assert_allclose(found.scale, scale, atol=0.06)
+    expected = tilt - np.log(counts)
     np.testing.assert_allclose(
-        e.log_softmax(e.gaussian_scores(x, y, CLASSES, ridge, leave_out=True)),
-        e.log_softmax(expected),
-        rtol=1e-8,
+        found.delta - found.delta.mean(), expected - expected.mean(), atol=0.06
     )
 
 
-def test_every_fold_of_a_cross_fit_has_its_share_of_every_class(
-    toy: tuple[e.Array, e.Labels],
-) -> None:
-    fold = e.folds_of(toy[1], 5)
-    for c in range(CLASSES):
-        sizes = np.bincount(fold[toy[1] == c], minlength=5)
-        assert sizes.max() - sizes.min() <= 1
+def test_test_rows_weighted_to_the_training_prior_are_rows_of_it(toy):
+    p = np.exp(toy.test.scores) / np.exp(toy.test.scores).sum(axis=1, keepdims=True)
+    pi = np.bincount(toy.train.labels) / len(toy.train.labels)
+    expected = sum(pi[c] * p[toy.test.labels == c].mean(axis=0) for c in range(CLASSES))
+    np.testing.assert_allclose(np.exp(population_log_q(toy)), expected)
 
 
-def test_pooling_draws_towards_the_line_by_the_shares_of_the_variances() -> None:
-    generator = np.random.default_rng(3)
-    x = np.linspace(-6, -1, 400)
-    truth = 0.5 + 0.8 * x + generator.normal(0, 0.3, 400)
-    error = np.where(np.arange(400) % 2 == 0, 0.05, 0.9)
-    pooled = e.pool(x, truth + generator.normal(0, error), error)
-    assert pooled.slope == pytest.approx(0.8, abs=0.03)
-    assert pooled.variance == pytest.approx(0.09, rel=0.35)
-    off = pooled.log_q - truth
-    spread = (off - off.mean())[1::2].std()
-    assert spread == pytest.approx(0.9 * 0.3 / np.hypot(0.9, 0.3), rel=0.15)
+def test_a_network_is_measured_by_the_same_names_as_every_other(toy):
+    one, other = measure_network(toy), measure_network(network(4, 3, 100, 1e-3, True, 0))
+    assert one.keys() == other.keys()
+    assert one["estimators"].keys() == other["estimators"].keys()
+    assert one["few_rows"] == {"5": 10, "20": 10, "100": 50}
+
+
+def test_quick_measures_the_first_seed_of_what_needs_no_images():
+    left = [cell.name for cell in cells.estimator_cells() if not is_left_out(cell.options)]
+    assert left == ["estimators-linear-text-s0", "estimators-gaussian-s0"]
