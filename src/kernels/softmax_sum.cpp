@@ -43,6 +43,9 @@ HWY_NOINLINE int64_t SoftmaxSum64(const SoftmaxSumCall& call, const Workspace& w
       return i;
     }
     const double total = ExponentialsOfRow<true>(work.row, classes, largest);
+    if (call.facts.exp_sum != nullptr) {
+      call.facts.exp_sum[i] = static_cast<float>(total * portable_exp(largest));
+    }
     const double scale = (call.weights == nullptr ? 1.0 : call.weights[i]) / total;
     for (int64_t c = 0; c < classes; c += lanes) {
       const V64 v = hn::Mul(hn::Load(d, work.row + c), hn::Set(d, scale));
