@@ -124,11 +124,11 @@ void softmax_sum(benchmark::State& state, DType dtype) {
 
 int main(int argc, char** argv) {
   benchmark::AddCustomContext("p2p_target", p2p::kernels::select_target());
-  for (const DType dtype : {DType::kF32, DType::kF16}) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64}) {
     const std::string name = "softmax_sum/" + std::string(p2p::dtype_name(dtype));
     benchmark::RegisterBenchmark(name.c_str(), softmax_sum, dtype)
         ->ArgNames({"classes", "threads"})
-        ->ArgsProduct({{10, 100, 1000, 8142}, {1, 2}})
+        ->ArgsProduct({{2, 10, 100, 1000, 8142}, {1, 2}})
         ->UseManualTime()
         ->Iterations(3)
         ->Unit(benchmark::kMillisecond);

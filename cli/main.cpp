@@ -89,7 +89,6 @@ int main(int argc, char** argv) {
     if (argc > 1) p2p::cli::become_train_program(argv + 1);
     p2p::remove_temporary_files_on_signal();
     p2p::report_failed_writes_as_errors();
-    p2p::read_files_by_mapping();
     return run(argc, argv);
   } catch (const p2p::Error& error) {
     p2p::cli::say("p2p: {}\n", error.what());

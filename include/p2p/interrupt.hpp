@@ -11,9 +11,4 @@ void remove_temporary_files_on_signal();
 /// SIGPIPE and SIGXFSZ no longer end the process: the write that caused them throws Error instead.
 void report_failed_writes_as_errors();
 
-/// Uncompressed arrays are read through memory mappings from now on, without a copy. Handles
-/// SIGBUS, so that a file that shrinks while it is read is an Error; bus errors elsewhere go on to
-/// whoever handled them before. Call once, before the first input is opened.
-void read_files_by_mapping();
-
 }  // namespace p2p

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "io/file_mapping.hpp"
 #include "io/gather.hpp"
 #include "io/input_record.hpp"
 #include "io/layout.hpp"
@@ -54,30 +53,16 @@ class StoredArraySource : public RowSource {
 class PlacedSource final : public StoredArraySource {
  public:
   PlacedSource(StoredArray array, const Layout& layout)
-      : StoredArraySource(std::move(array), layout), place_(array_.place()) {
-    const bool as_stored = layout_.inner == 1 && !is_foreign_order(array_.info);
-    const bool aligned = place_.offset % static_cast<std::int64_t>(item_size(dtype_)) == 0;
-    may_map_ = as_stored && aligned;
-  }
+      : StoredArraySource(std::move(array), layout), place_(array_.place()) {}
   [[nodiscard]] bool random_access() const override { return true; }
   void read(std::int64_t first, std::int64_t count, void* out) override {
     assert(first >= 0 && count >= 0 && first + count <= rows());
     gather_rows(*place_.file, place_.offset, layout_, item_size(dtype_), first, count, out);
     to_native_order(out, count);
   }
-  [[nodiscard]] const void* view(std::int64_t first, std::int64_t count) override {
-    if (!may_map_) return nullptr;
-    return place_.file->map(place_.offset + first * row_bytes(), count * row_bytes());
-  }
-  void end_view(const void* rows, std::int64_t count) override {
-    if (!unmap_range(rows, count * row_bytes())) {
-      throw_shrunk(array_.name, place_.file->size());
-    }
-  }
 
  private:
   StoredArray::Place place_;
-  bool may_map_ = false;
 };
 
 class InflatedSource final : public StoredArraySource {

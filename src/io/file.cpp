@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <system_error>
 
-#include "io/file_mapping.hpp"
 #include "io/text.hpp"
 #include "p2p/error.hpp"
 
@@ -116,17 +115,11 @@ void File::read(std::int64_t offset, void* out, std::int64_t count) const {
     throw_bad_data(fmt::format("{} cannot be read at byte {}: {}", quote(name_), position,
                                std::generic_category().message(error)));
   }
-  if (got == 0) throw_shrunk(name_, size_);
-}
-
-const void* File::map(std::int64_t offset, std::int64_t count) const {
-  return descriptor_ < 0 ? nullptr : map_range(descriptor_, offset, count);
-}
-
-void throw_shrunk(const std::string& name, std::int64_t size) {
-  throw_bad_data(fmt::format(
-      "{} shrank while being read: it had {} bytes when opened; run again once it is complete",
-      quote(name), size));
+  if (got == 0) {
+    throw_bad_data(fmt::format(
+        "{} shrank while being read: it had {} bytes when opened; run again once it is complete",
+        quote(name_), size_));
+  }
 }
 
 std::size_t FileStream::read(void* out, std::size_t count) {

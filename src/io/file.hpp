@@ -28,8 +28,6 @@ class File {
   /// Exactly `count` bytes from `offset`, which lie within size(). Error when the file has shrunk,
   /// was replaced or cannot be read.
   void read(std::int64_t offset, void* out, std::int64_t count) const;
-  /// The same bytes mapped, where that is possible and wanted, else null; see map_range().
-  [[nodiscard]] const void* map(std::int64_t offset, std::int64_t count) const;
 
  private:
   File() = default;
@@ -41,9 +39,6 @@ class File {
   ino_t inode_ = 0;
   int descriptor_ = -1;  ///< -1: opened for each read, so that thousands of files may be inputs
 };
-
-/// The sentence for a file that has become shorter since it was opened with `size` bytes.
-[[noreturn]] void throw_shrunk(const std::string& name, std::int64_t size);
 
 /// Bytes [begin, end) of a file in order.
 class FileStream final : public ByteStream {

@@ -52,6 +52,12 @@ std::int64_t softmax_sum(const void* scores, DType dtype, std::int64_t rows, std
                             own, facts, scratch});
 }
 
+void exp_sums(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
+              float* sums) noexcept {
+  if (use_scalar()) return reference::exp_sums(scores, dtype, rows, classes, sums);
+  simd::exp_sums(scores, dtype, rows, classes, sums);
+}
+
 std::int64_t softmax_rows(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
                           const SoftmaxParams& params, bool log_out, double* out,
                           const RowFacts& facts) noexcept {

@@ -29,13 +29,19 @@ struct SoftmaxParams {
   const double* scale = nullptr;  ///< [C], or null for ones; inv_temperature * scale[c] is finite
 };
 
-/// Per-row facts of the *raw* input, for checks one level up. Any pointer may not be null; each has
-/// `rows` entries.
+/// Per-row facts of the *raw* input, for checks one level up. Each has `rows` entries; only exp_sum
+/// may be null.
 struct RowFacts {
   float* max = nullptr;  ///< largest raw element
   float* sum =
       nullptr;  ///< sum of the raw elements (may be -inf or, for huge finite scores, infinite)
+  /// Sum of the exponentials of the raw elements, within kExpSumTolerance where max is at most 64.
+  /// Only softmax_sum writes it, and only where x is the raw element.
+  float* exp_sum = nullptr;
 };
+
+/// Largest relative error of RowFacts::exp_sum and exp_sums.
+inline constexpr double kExpSumTolerance = 5e-6;
 
 /// Bytes of scratch that softmax_sum needs, 64-byte aligned. O(C).
 std::int64_t softmax_sum_scratch(std::int64_t classes) noexcept;
@@ -67,6 +73,10 @@ std::int64_t softmax_rows(const void* scores, DType dtype, std::int64_t rows, st
 /// return value as above. O(rows * C).
 std::int64_t add_offset(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
                         const SoftmaxParams& params, void* out, const RowFacts& facts) noexcept;
+
+/// sums[i] = sum_c exp(scores[i,c]), as RowFacts::exp_sum; NaN counts as anything. O(rows * C).
+void exp_sums(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
+              float* sums) noexcept;
 
 /// labels[i] = argmax_c x[i,c] in float64, ties to the lowest index. Return value as above. O(rows
 /// * C).

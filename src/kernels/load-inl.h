@@ -78,9 +78,10 @@ HWY_INLINE hn::Vec<D> LoadF32(D d, const BF16* p) {
 }
 
 /// Asks for scores that the kernels come to a little later: hardware prefetchers stop at the end of
-/// a page and in the phases that read no scores. The address need not exist.
+/// a page and in the phases that read no scores. Far enough ahead for the latency of the memory of
+/// a server at the rate of the kernels. The address need not exist.
 HWY_INLINE void PrefetchAhead(const void* scores) {
-  constexpr uintptr_t kBytesAhead = 2048;
+  constexpr uintptr_t kBytesAhead = 8192;
   hwy::Prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(scores) + kBytesAhead));
 }
 

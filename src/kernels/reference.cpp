@@ -136,6 +136,9 @@ std::int64_t softmax_sum(const void* scores, DType dtype, std::int64_t rows, std
     if (!inspect(row, classes, params.probabilities, i, facts, largest)) return i;
     double total = 0.0;
     for (std::int64_t c = 0; c < classes; ++c) total += portable_exp(row.exponent(c) - largest);
+    if (facts.exp_sum != nullptr) {
+      facts.exp_sum[i] = static_cast<float>(total * portable_exp(largest));
+    }
     const double scale = (weights == nullptr ? 1.0 : weights[i]) / total;
     for (std::int64_t c = 0; c < classes; ++c) {
       const double v = portable_exp(row.exponent(c) - largest) * scale;
@@ -147,6 +150,17 @@ std::int64_t softmax_sum(const void* scores, DType dtype, std::int64_t rows, std
     }
   }
   return -1;
+}
+
+void exp_sums(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
+              float* sums) noexcept {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    double sum = 0.0;
+    for (std::int64_t c = 0; c < classes; ++c) {
+      sum += portable_exp(load(scores, dtype, i * classes + c));
+    }
+    sums[i] = static_cast<float>(sum);
+  }
 }
 
 std::int64_t softmax_rows(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,

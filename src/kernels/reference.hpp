@@ -20,6 +20,9 @@ std::int64_t softmax_sum(const void* scores, DType dtype, std::int64_t rows, std
                          const std::int32_t* labels, double* sum, double* sum_squares, double* own,
                          const RowFacts& facts) noexcept;
 
+void exp_sums(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
+              float* sums) noexcept;
+
 std::int64_t softmax_rows(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
                           const SoftmaxParams& params, bool log_out, double* out,
                           const RowFacts& facts) noexcept;

@@ -27,6 +27,9 @@ struct SoftmaxSumCall {
 
 std::int64_t softmax_sum(const SoftmaxSumCall& call) noexcept;
 
+void exp_sums(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
+              float* sums) noexcept;
+
 std::int64_t softmax_rows(const void* scores, DType dtype, std::int64_t rows, std::int64_t classes,
                           const SoftmaxParams& params, bool log_out, double* out,
                           const RowFacts& facts) noexcept;

@@ -15,6 +15,7 @@
 // foreach_target.h must come before the headers that are compiled once per target.
 #include "hwy/highway.h"
 #include "kernels/softmax_sum_narrow-inl.h"
+#include "kernels/softmax_sum_narrow64-inl.h"
 #include "kernels/softmax_sum_wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,6 +28,21 @@ int64_t SoftmaxSum(const SoftmaxSumCall& call) {
                                 call.facts);
 }
 #else
+
+/// float64 logits of at most kNarrowVectors64 vectors a row.
+HWY_INLINE int64_t SoftmaxSumFew64(const SoftmaxSumCall& call, const Workspace& work) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D64()));
+  switch ((call.classes + lanes - 1) / lanes) {
+    case 1:
+      return SoftmaxSumNarrow64<1>(call, work);
+    case 2:
+      return SoftmaxSumNarrow64<2>(call, work);
+    case 3:
+      return SoftmaxSumNarrow64<3>(call, work);
+    default:
+      return SoftmaxSumNarrow64<kNarrowVectors64>(call, work);
+  }
+}
 
 /// Any parameters and types, in f64 lanes, row by row.
 template <class T>
@@ -43,6 +59,9 @@ HWY_NOINLINE int64_t SoftmaxSum64(const SoftmaxSumCall& call, const Workspace& w
       return i;
     }
     const double total = ExponentialsOfRow<true>(work.row, classes, largest);
+    if (call.facts.exp_sum != nullptr) {
+      call.facts.exp_sum[i] = static_cast<float>(total * portable_exp(largest));
+    }
     const double scale = (call.weights == nullptr ? 1.0 : call.weights[i]) / total;
     for (int64_t c = 0; c < classes; c += lanes) {
       const V64 v = hn::Mul(hn::Load(d, work.row + c), hn::Set(d, scale));
@@ -143,6 +162,12 @@ HWY_INLINE int64_t SoftmaxSumOfType(const SoftmaxSumCall& call, const Offsets& o
   return SoftmaxSum32<Form::kScaled, T>(call, constants, work);
 }
 
+HWY_INLINE bool AreFewF64Logits(const SoftmaxSumCall& call) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D64()));
+  return call.dtype == DType::kF64 && call.classes <= kNarrowVectors64 * lanes &&
+         !call.params.probabilities && call.params.scale == nullptr;
+}
+
 int64_t SoftmaxSum(const SoftmaxSumCall& call) {
   const Workspace work(call.scratch, call.classes);
   const auto copy = [&](const double* from, double* to) {
@@ -165,6 +190,8 @@ int64_t SoftmaxSum(const SoftmaxSumCall& call) {
       default:
         refused = SoftmaxSumOfType<float>(call, offsets, work);
     }
+  } else if (AreFewF64Logits(call)) {
+    refused = SoftmaxSumFew64(call, work);
   } else {
     refused = visit_scores(call.scores, call.dtype, [&](const auto* scores) {
       return SoftmaxSum64<std::remove_cv_t<std::remove_reference_t<decltype(*scores)> > >(call,

@@ -153,6 +153,7 @@ HWY_NOINLINE int64_t SoftmaxSumNarrow(const SoftmaxSumCall& call, const Constant
       } else {
         ReduceTile<kForm, kVectors>(work.raw + (t - 1) % 2 * slot_size, tile_e, classes, tile);
       }
+      StoreExpSums(call, first, rows, tile);
       const int64_t refused =
           CheckTile<kForm>(constants.limits, rows, tile, [&](int64_t r) HWY_ATTR {
             return RecomputeRow<kForm>(call, source + r * classes, r, work, tile_e + r * classes,

@@ -264,6 +264,7 @@ HWY_NOINLINE int64_t SoftmaxSumWide(const SoftmaxSumCall& call, const Constants&
     for (int64_t r = rows; r < group_rows; ++r) IdlePartials(work.partials + 4 * kMaxLanes * r);
     sums.Finish();
     ReduceGroup<kForm>(work.partials, group_rows, tile);
+    StoreExpSums(call, first, rows, tile);
     const int64_t refused = CheckTile<kForm>(constants.limits, rows, tile, [&](int64_t r) HWY_ATTR {
       const T* row = group + r * classes;
       float* e = exponentials + r * work.stride();

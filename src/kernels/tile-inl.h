@@ -138,6 +138,13 @@ HWY_INLINE void CopyRows(const T* from, int64_t rows, T* to) {
   }
 }
 
+/// The sums of exponentials as they were taken, before rows are recomputed relative to their
+/// largest score.
+HWY_INLINE void StoreExpSums(const SoftmaxSumCall& call, int64_t first, int64_t rows,
+                             const Tile& tile) {
+  if (call.facts.exp_sum != nullptr) CopyRows(tile.total, rows, call.facts.exp_sum + first);
+}
+
 /// Facts and factors of the checked rows [first, first + rows) of the call.
 HWY_INLINE void FinishTile(const SoftmaxSumCall& call, int64_t first, int64_t rows, Tile& tile) {
   const D32 d;

@@ -26,7 +26,7 @@ RowBlock row_block(const Chunk& chunk, const LabelReader& reader) {
 PosteriorSum posterior_pass(ScoreSet& scores, std::span<const Block> blocks,
                             const PosteriorModel& model, const PassLabels& labels, int threads,
                             std::atomic<std::int64_t>* rows_done) {
-  const ScanOptions scan{threads, rows_done, summing_chunk_bytes(threads)};
+  const ScanOptions scan{threads, rows_done};
   const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
   std::vector<PosteriorSum> sums;
   std::vector<LabelReader> readers;

@@ -77,7 +77,7 @@ struct PosteriorSum::Impl {
   std::vector<double> block_posterior, block_squared, block_own;
   std::int64_t block_rows = 0;
   std::vector<double> row_own;
-  std::vector<float> row_max, row_sum;
+  std::vector<float> row_max, row_sum, row_exp_sum;
 };
 
 void PosteriorSum::Impl::assign(const Impl& other) {
@@ -104,6 +104,7 @@ void PosteriorSum::Impl::allocate() {
   row_own.resize(kStep);
   row_max.resize(kStep);
   row_sum.resize(kStep);
+  row_exp_sum.resize(kStep);
 }
 
 void PosteriorSum::Impl::add(const RowBlock& block, std::int64_t first, std::int64_t count) {
@@ -120,14 +121,18 @@ void PosteriorSum::Impl::add(const RowBlock& block, std::int64_t first, std::int
   const char* data = static_cast<const char*>(block.data) + first * row_bytes;
   const double* weights = block.weights == nullptr ? nullptr : block.weights + first;
   const std::int32_t* labels = block.labels == nullptr ? nullptr : block.labels + first;
-  const std::int64_t bad = kernels::softmax_sum(
-      data, block.dtype, count, classes, params, weights, labels, block_posterior.data(),
-      block_squared.data(), row_own.data(), {row_max.data(), row_sum.data()}, scratch->data);
+  const bool as_stored =
+      params.inv_temperature == 1 && params.offset == nullptr && !params.probabilities;
+  float* exp_sum = as_stored ? row_exp_sum.data() : nullptr;
+  const std::int64_t bad =
+      kernels::softmax_sum(data, block.dtype, count, classes, params, weights, labels,
+                           block_posterior.data(), block_squared.data(), row_own.data(),
+                           {row_max.data(), row_sum.data(), exp_sum}, scratch->data);
   const std::int64_t first_row = block.first_row + first;
   if (bad >= 0) {
     throw_bad_row(name, first_row + bad, data + bad * row_bytes, block.dtype, classes, model.kind);
   }
-  check.rows(data, block.dtype, count, row_max.data(), row_sum.data(), name, first_row);
+  check.rows(data, block.dtype, count, row_max.data(), row_sum.data(), name, first_row, exp_sum);
   for (std::int64_t i = 0; i < count; ++i) {
     if (weights != nullptr && weights[i] == 0) continue;
     ++rows;

@@ -46,12 +46,6 @@ std::int64_t chunk_rows(std::int64_t row_bytes, std::int64_t chunk_bytes) {
   return std::clamp<std::int64_t>(tiles * kernels::kTileRows, kernels::kTileRows, kBlockRows);
 }
 
-std::int64_t summing_chunk_bytes(int threads) {
-  constexpr std::int64_t kAllChunks = 32 << 20;
-  constexpr std::int64_t kLargestChunk = 8 << 20;
-  return std::clamp(kAllChunks / std::max(threads, 1), kChunkBytes / 2, kLargestChunk);
-}
-
 int scan_workers(const ScoreSet& set, const ScanOptions& options) {
   return set.random_access() ? std::max(options.threads, 1) : 1;
 }
@@ -66,12 +60,12 @@ void scan_blocks(const ScoreSet& set, std::span<const Block> blocks, const ScanO
         largest_row, source->classes() * static_cast<std::int64_t>(item_size(source->dtype())));
   }
   const std::int64_t buffer_bytes =
-      chunk_rows(largest_row, options.chunk_bytes) * largest_row + options.chunk_bytes;
+      chunk_rows(largest_row, kChunkBytes) * largest_row + kChunkBytes;
   parallel_for(static_cast<std::int64_t>(blocks.size()), workers, [&](int worker, std::int64_t i) {
     const Block& block = blocks[static_cast<std::size_t>(i)];
     const auto row_bytes =
         set.classes() * static_cast<std::int64_t>(item_size(block.source->dtype()));
-    const std::int64_t step = chunk_rows(row_bytes, options.chunk_bytes);
+    const std::int64_t step = chunk_rows(row_bytes, kChunkBytes);
     for (std::int64_t done = 0; done < block.count; done += step) {
       Chunk chunk;
       chunk.block = &block;

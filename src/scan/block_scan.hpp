@@ -19,19 +19,13 @@ struct Chunk {
   bool last_of_block = false;
 };
 
-/// Bytes of a chunk where nothing else is known: fits the second-level cache.
+/// Bytes of a chunk: what was read is still in the second-level cache when it is worked on.
 inline constexpr std::int64_t kChunkBytes = 1 << 20;
 
 struct ScanOptions {
   int threads = 1;
   std::atomic<std::int64_t>* rows_done = nullptr;
-  std::int64_t chunk_bytes = kChunkBytes;
 };
-
-/// Bytes of a chunk for passes that only add up: mapping and unmapping a chunk costs about the same
-/// whatever its size, so chunks are large, but of all threads together no more than half of what a
-/// pass may hold.
-std::int64_t summing_chunk_bytes(int threads);
 
 /// Number of workers that scan_blocks will use: 1 when a source must be read in order.
 int scan_workers(const ScoreSet& set, const ScanOptions& options);

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
-#include "core/element.hpp"
+#include "kernels/half.hpp"
+#include "kernels/kernels.hpp"
 #include "p2p/error.hpp"
 #include "p2p/score_kind.hpp"
 
@@ -28,26 +30,42 @@ double sum_tolerance(DType dtype) { return is_16_bit(dtype) ? kSumTolerance16 : 
 // use(value) with value(c) the element c as a double.
 template <class Use>
 auto with_values(const void* row, DType dtype, Use&& use) {
-  if (dtype == DType::kF32) {
-    const auto* values = static_cast<const float*>(row);
-    return use([values](std::int64_t c) { return static_cast<double>(values[c]); });
+  if (dtype == DType::kF16) {
+    const auto* bits = static_cast<const std::uint16_t*>(row);
+    return use([bits](std::int64_t c) -> double { return kernels::f16_to_f32(bits[c]); });
+  }
+  if (dtype == DType::kBF16) {
+    const auto* bits = static_cast<const std::uint16_t*>(row);
+    return use([bits](std::int64_t c) -> double { return kernels::bf16_to_f32(bits[c]); });
   }
   if (dtype == DType::kF64) {
     const auto* values = static_cast<const double*>(row);
     return use([values](std::int64_t c) { return values[c]; });
   }
-  return use([row, dtype](std::int64_t c) { return load_element(row, dtype, c); });
+  const auto* values = static_cast<const float*>(row);
+  return use([values](std::int64_t c) { return static_cast<double>(values[c]); });
 }
 
-double sum_of_exp(const void* row, DType dtype, std::int64_t classes) {
-  double sum = 0;
-  if (dtype == DType::kF32) {
-    const auto* values = static_cast<const float*>(row);
-    for (std::int64_t c = 0; c < classes; ++c) sum += static_cast<double>(std::exp(values[c]));
-  } else {
-    for (std::int64_t c = 0; c < classes; ++c) sum += std::exp(load_element(row, dtype, c));
-  }
-  return sum;
+// Whether the exponentials of a row sum to 1; exp_sum, where it is known, decides all but the
+// closest cases.
+bool exponentials_sum_to_1(const void* row, DType dtype, std::int64_t classes,
+                           const float* exp_sum) {
+  float fast = 0;
+  if (exp_sum == nullptr) kernels::exp_sums(row, dtype, 1, classes, &fast);
+  const double sum = exp_sum == nullptr ? fast : *exp_sum;
+  const double beyond = std::abs(sum - 1) - sum_tolerance(dtype);
+  if (std::abs(beyond) > 2 * kernels::kExpSumTolerance) return beyond < 0;
+  return with_values(row, dtype, [&](auto value) {
+    double exact = 0;
+    for (std::int64_t c = 0; c < classes; ++c) exact += std::exp(value(c));
+    return std::abs(exact - 1) <= sum_tolerance(dtype);
+  });
+}
+
+bool is_one_value(const void* row, DType dtype, std::int64_t classes) {
+  const auto* bytes = static_cast<const char*>(row);
+  const std::size_t item = item_size(dtype);
+  return std::memcmp(bytes, bytes + item, static_cast<std::size_t>(classes - 1) * item) == 0;
 }
 
 }  // namespace
@@ -56,13 +74,15 @@ double range_tolerance(DType dtype) noexcept {
   return is_16_bit(dtype) ? kRangeTolerance16 : kRangeTolerance;
 }
 
-RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept {
+RowLook look_at_row(const void* row, DType dtype, std::int64_t classes,
+                    const float* exp_sum) noexcept {
   return with_values(row, dtype, [&](auto value) {
+    const std::int64_t different = is_one_value(row, dtype, classes) ? 1 : classes;
     const double top = 1 + range_tolerance(dtype);
     double low = 0;
     double high = value(0);
     double sum = 0;
-    for (std::int64_t c = 0; c < classes; ++c) {
+    for (std::int64_t c = 0; c < different; ++c) {
       low = std::min(low, value(c));
       high = std::max(high, value(c));
       sum += value(c);
@@ -72,12 +92,13 @@ RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept
         return RowLook{.neither_at_once = true};
       }
     }
+    sum *= static_cast<double>(classes / different);
     RowLook look;
     look.one_value = !(sum < high * static_cast<double>(classes) * (1 - 1e-9));
     look.in_unit = low >= 0 && high <= top;
     look.probs = look.in_unit && std::abs(sum - 1) <= sum_tolerance(dtype);
-    look.log_probs = high <= range_tolerance(dtype) &&
-                     std::abs(sum_of_exp(row, dtype, classes) - 1) <= sum_tolerance(dtype);
+    look.log_probs = high <= range_tolerance(dtype) && !std::isnan(sum) &&
+                     exponentials_sum_to_1(row, dtype, classes, exp_sum);
     return look;
   });
 }
@@ -93,13 +114,27 @@ bool has_only_scores(const void* row, DType dtype, std::int64_t classes) noexcep
 }
 
 void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const float* max,
-                     const float* sum, const std::string& name, std::int64_t first_row) {
+                     const float* sum, const std::string& name, std::int64_t first_row,
+                     const float* exp_sum) {
   const auto row_bytes = classes_ * static_cast<std::int64_t>(item_size(dtype));
   const double tolerance = sum_tolerance(dtype);
   const double range = range_tolerance(dtype);
-  const auto looks = [&](std::int64_t i) {
-    return look_at_row(static_cast<const char*>(data) + i * row_bytes, dtype, classes_);
+  // Of the sum of a row in [0, 1] that sums to about 1, added up in float32.
+  const double sum_error = 1e-5 + 1e-7 * static_cast<double>(classes_);
+  const auto row_at = [&](std::int64_t i) {
+    return static_cast<const char*>(data) + i * row_bytes;
   };
+  const auto exp_sum_at = [&](std::int64_t i) {
+    return exp_sum == nullptr ? nullptr : exp_sum + i;
+  };
+  const auto look_at = [&](std::int64_t i) {
+    return look_at_row(row_at(i), dtype, classes_, exp_sum_at(i));
+  };
+  const auto are_log_probs = [&](std::int64_t i) {
+    return max[i] > 0 ? look_at(i).log_probs
+                      : exponentials_sum_to_1(row_at(i), dtype, classes_, exp_sum_at(i));
+  };
+  const double least_high = -std::log(static_cast<double>(classes_)) - 1;
   for (std::int64_t i = 0; i < count; ++i) {
     const double high = max[i];
     const double total = sum[i];
@@ -116,7 +151,7 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
       continue;
     }
     if (kind_ == ScoreKind::kLogProbs) {
-      if (high > range || !looks(i).log_probs) {
+      if (high > range || !are_log_probs(i)) {
         throw_bad_data(
             fmt::format("'{}', row {} (counted from 0) has exponentials that do not sum to 1, so "
                         "it does not hold log-probabilities "
@@ -132,15 +167,20 @@ void KindCheck::rows(const void* data, DType dtype, std::int64_t count, const fl
                       name, row));
     }
     if (stated_) continue;
-    // Only rows whose facts allow it are looked at in full.
+    // Only rows whose facts allow it are looked at in full; how many lie in [0, 1] matters only
+    // while all do.
     const bool may_be_in_unit = high >= 0 && high <= 1 + range && total >= 0;
-    const bool may_be_log_probs =
-        high <= range && high >= -std::log(static_cast<double>(classes_)) - 1;
-    if (!may_be_in_unit && !may_be_log_probs) continue;
-    const RowLook look = looks(i);
+    const bool may_be_probs = may_be_in_unit && std::abs(total - 1) <= tolerance + sum_error;
+    const bool may_be_log_probs = high <= range && high >= least_high;
+    RowLook look;
+    if (may_be_probs || (may_be_in_unit && all_in_unit_)) {
+      look = look_at(i);
+    } else if (may_be_log_probs) {
+      look.log_probs = are_log_probs(i);
+    }
     probs_ += look.probs ? 1 : 0;
     log_probs_ += look.log_probs ? 1 : 0;
-    in_unit_ += look.in_unit ? 1 : 0;
+    all_in_unit_ &= look.in_unit;
     varied_ |= look.in_unit && !look.one_value;
   }
   if (rows_ == 0) {
@@ -160,13 +200,14 @@ void KindCheck::end_block() {
                     name_, first_row_, first_row_ + rows_ - 1, lookalikes, rows_,
                     probs_ >= log_probs_ ? "probabilities" : "log-probabilities"));
   }
-  if (rows_ >= kLeastRows && in_unit_ == rows_ && varied_) {
+  if (rows_ >= kLeastRows && all_in_unit_ && varied_) {
     throw_bad_data(
         fmt::format("'{}', rows {} to {} (counted from 0) all lie in [0, 1] although the data set "
                     "was taken for logits; do not mix kinds, or say --input logits",
                     name_, first_row_, first_row_ + rows_ - 1));
   }
-  rows_ = probs_ = log_probs_ = in_unit_ = 0;
+  rows_ = probs_ = log_probs_ = 0;
+  all_in_unit_ = true;
   varied_ = false;
 }
 

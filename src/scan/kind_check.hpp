@@ -17,7 +17,9 @@ struct RowLook {
 };
 /// How far rounding of stored probabilities may push one above 1.
 double range_tolerance(DType dtype) noexcept;
-RowLook look_at_row(const void* row, DType dtype, std::int64_t classes) noexcept;
+/// `exp_sum`: kernels::RowFacts::exp_sum of the row, or null where it is not known.
+RowLook look_at_row(const void* row, DType dtype, std::int64_t classes,
+                    const float* exp_sum = nullptr) noexcept;
 
 /// Whether a row holds neither NaN nor +inf.
 bool has_only_scores(const void* row, DType dtype, std::int64_t classes) noexcept;
@@ -36,10 +38,12 @@ class KindCheck {
 
   KindCheck(ScoreKind kind, std::int64_t classes, bool stated)
       : kind_(kind), classes_(classes), stated_(stated) {}
-  /// Rows [first_row, first_row + count) of source `name`, all of one block; max and sum are facts
-  /// of the raw rows. Error{kBadData} naming the row.
+  /// Rows [first_row, first_row + count) of source `name`, all of one block; max, sum and exp_sum
+  /// are facts of the raw rows (kernels::RowFacts), which decide all but the closest cases; where
+  /// exp_sum is null, rows that may be log-probabilities are read again. Error{kBadData} naming the
+  /// row.
   void rows(const void* data, DType dtype, std::int64_t count, const float* max, const float* sum,
-            const std::string& name, std::int64_t first_row);
+            const std::string& name, std::int64_t first_row, const float* exp_sum = nullptr);
   /// Error{kBadData}: logits with too many rows of another kind in the block, or all of them in
   /// [0, 1], however it was fed.
   void end_block();
@@ -51,7 +55,8 @@ class KindCheck {
   // Of the open block.
   std::string name_;
   std::int64_t first_row_ = 0;
-  std::int64_t rows_ = 0, probs_ = 0, log_probs_ = 0, in_unit_ = 0;
+  std::int64_t rows_ = 0, probs_ = 0, log_probs_ = 0;
+  bool all_in_unit_ = true;
   bool varied_ = false;  // a row in [0, 1] holds several values
 };
 
