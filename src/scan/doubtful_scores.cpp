@@ -9,7 +9,7 @@
 #include <numbers>
 #include <vector>
 
-#include "core/element.hpp"
+#include "kernels/kernels.hpp"
 #include "scan/kind_check.hpp"
 
 namespace p2p {
@@ -129,9 +129,7 @@ std::string question_about(const FirstRows& rows) {
   std::vector<double> row(static_cast<std::size_t>(rows.classes()));
   for (std::int64_t i = 0; i < rows.count(); ++i) {
     if (!has_only_scores(rows.row(i), rows.dtype(), rows.classes())) continue;
-    for (std::int64_t c = 0; c < rows.classes(); ++c) {
-      row[static_cast<std::size_t>(c)] = load_element(rows.row(i), rows.dtype(), c);
-    }
+    kernels::convert(rows.row(i), rows.dtype(), rows.classes(), row.data(), DType::kF64);
     add(facts, i, row);
     if (are_plainly_logits(facts)) return "";
   }

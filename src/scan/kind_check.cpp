@@ -78,7 +78,8 @@ RowLook look_at_row(const void* row, DType dtype, std::int64_t classes,
                     const float* exp_sum) noexcept {
   return with_values(row, dtype, [&](auto value) {
     const std::int64_t different = is_one_value(row, dtype, classes) ? 1 : classes;
-    const double top = 1 + range_tolerance(dtype);
+    const double range = range_tolerance(dtype);
+    const double top = 1 + range;
     double low = 0;
     double high = value(0);
     double sum = 0;
@@ -87,8 +88,7 @@ RowLook look_at_row(const void* row, DType dtype, std::int64_t classes,
       high = std::max(high, value(c));
       sum += value(c);
       // Logits are neither, mostly told by their first elements; +inf is no score at all.
-      if ((high > top && high < kInfinity) ||
-          (low < 0 && high > range_tolerance(dtype) && high < kInfinity)) {
+      if ((high > top && high < kInfinity) || (low < 0 && high > range && high < kInfinity)) {
         return RowLook{.neither_at_once = true};
       }
     }
@@ -97,8 +97,8 @@ RowLook look_at_row(const void* row, DType dtype, std::int64_t classes,
     look.one_value = !(sum < high * static_cast<double>(classes) * (1 - 1e-9));
     look.in_unit = low >= 0 && high <= top;
     look.probs = look.in_unit && std::abs(sum - 1) <= sum_tolerance(dtype);
-    look.log_probs = high <= range_tolerance(dtype) && !std::isnan(sum) &&
-                     exponentials_sum_to_1(row, dtype, classes, exp_sum);
+    look.log_probs =
+        high <= range && !std::isnan(sum) && exponentials_sum_to_1(row, dtype, classes, exp_sum);
     return look;
   });
 }
