@@ -22,11 +22,15 @@ SEEDS = (0, 1, 2)
 #: Set, loss, share of mixup and seed of the networks of docs/study.md.
 NETWORKS = (
     ("cifar10", "ce", 0, 0),
+    ("cifar10", "ce", 0, 1),
+    ("cifar10", "ce", 0, 2),
     ("cifar10", "ce", 0.2, 0),
     ("cifar10", "la", 0, 0),
+    ("cifar10", "la", 0, 1),
+    ("cifar10", "la", 0, 2),
+    ("cifar10", "la", 0.2, 0),
     ("tiny", "ce", 0, 0),
 )
-
 #: One run each, on CIFAR-10 after cross-entropy: options of p2p train that differ.
 SINGLES: dict[str, dict[str, Any]] = {
     "if10": {"imbalance": 10},

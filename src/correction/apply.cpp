@@ -263,8 +263,7 @@ void correct(ScoreSet& scores, const LogOffset& offset, const ApplyOptions& opti
     correct_blend(scores, offset, options, sink);
     return;
   }
-  ScanOptions scan{sink.random_access() ? options.threads : 1, options.rows_done};
-  if (options.output == OutputKind::kLabels) scan.chunk_bytes = summing_chunk_bytes(scan.threads);
+  const ScanOptions scan{sink.random_access() ? options.threads : 1, options.rows_done};
   const auto workers = static_cast<std::size_t>(scan_workers(scores, scan));
   std::vector<std::unique_ptr<Corrector>> correctors;
   for (std::size_t i = 0; i < workers; ++i) {

@@ -286,8 +286,7 @@ class Worker {
 Tally tally_rows(const ScoreSet& scores, LabelSource& labels, const RowPlan& plan,
                  const EvaluateOptions& options, const TallyParts& parts, const TallyKeeps& keeps) {
   if (keeps.outcomes != nullptr) keeps.outcomes->resize(size(plan.n_used));
-  const ScanOptions scan{.threads = options.threads,
-                         .chunk_bytes = summing_chunk_bytes(options.threads)};
+  const ScanOptions scan{.threads = options.threads};
   std::deque<Worker> workers;
   for (int i = scan_workers(scores, scan); i > 0; --i) {
     workers.emplace_back(plan, options, parts, keeps);
