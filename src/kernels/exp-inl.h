@@ -39,7 +39,7 @@ HWY_INLINE V32 Exp(D32 d, V32 x) {
   return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(du, rounded))));
 }
 
-/// exp(x) for x <= 0; 0 exactly for x < -709. The same method with a polynomial of degree 10
+/// exp(x) for x <= 709; 0 exactly for x < -709. The same method with a polynomial of degree 10
 /// (relative error 1.2e-15) that is exact for 0. Relative error below 4e-15 for |x| <= 64.
 HWY_INLINE V64 Exp(D64 d, V64 x) {
   constexpr double kRound = 0x1.8p52 + 1023.0;
