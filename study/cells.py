@@ -45,6 +45,8 @@ SINGLES: dict[str, dict[str, Any]] = {
     "cosine": {"cosine-head": True},
     "no-augmentation": {"augment": "none"},
 }
+#: Those of docs/study.md, in its order.
+SHOWN_SINGLES = ("balanced-softmax", "ldam-drw")
 
 #: The common recipe of papers, too long for a processor.
 GPU_RECIPE = {"network": "resnet32", "epochs": 200, "schedule": "step", "lr": 0.1, "bf16": True}
@@ -89,11 +91,9 @@ def main_cells() -> list[Cell]:
     return [network_cell(*network) for network in NETWORKS]
 
 
-def single_cells() -> list[Cell]:
+def single_cell(name: str) -> Cell:
     """One option of training changed."""
-    return [
-        image_cell(f"cifar10-{name}", "cifar10", SINGLES[name], heads=False) for name in SINGLES
-    ]
+    return image_cell(f"cifar10-{name}", "cifar10", SINGLES[name], heads=False)
 
 
 def further_cells() -> list[Cell]:
@@ -101,7 +101,7 @@ def further_cells() -> list[Cell]:
     networks = list(itertools.product(EPOCHS, ("ce", "la"), (0, 0.2), SEEDS))
     return [
         *(network_cell(*network) for network in networks if network not in NETWORKS),
-        *single_cells(),
+        *(single_cell(name) for name in SINGLES if name not in SHOWN_SINGLES),
         *(gpu_cell(*network) for network in networks),
     ]
 
@@ -250,7 +250,8 @@ def mlp_cells() -> list[Cell]:
 
 def resnet_cells() -> list[Cell]:
     """One cell of the networks of RESNETS, whose options are its own."""
-    known = {cell.name: cell.options for cell in (*main_cells(), *further_cells())}
+    every = (*main_cells(), *map(single_cell, SHOWN_SINGLES), *further_cells())
+    known = {cell.name: cell.options for cell in every}
     of_cells = {name: known[name] for name in RESNETS}
     return [Cell("estimators-resnet", {"cells": of_cells, "revision": 1}, resnets.measure)]
 
@@ -267,6 +268,7 @@ def named(name: str) -> Cell:
 def all_cells() -> list[Cell]:
     return [
         *main_cells(),
+        *map(single_cell, SHOWN_SINGLES),
         *text_cells(),
         deployed_cell(),
         *synthetic_cells(),

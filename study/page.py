@@ -13,6 +13,7 @@ SECTIONS = ROOT / "study" / "sections"
 #: In the order of the page: a text of study/sections and the module that makes its tables, if any.
 PARTS = (
     ("images", "image_tables"),
+    ("losses", "single_tables"),
     ("published", None),
     ("text", "text_tables"),
     ("deployed", "deployed_tables"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cells
 from image_tables import HEADINGS, WORDS, Stored, corrections, shown
-from markdown import table
+from markdown import number, percent, table
 
 #: What was changed, in the order of the table.
 CHANGES = {
@@ -28,30 +28,32 @@ def lines(words: str, stored: Stored) -> list[list[str | None]]:
     return [[words, WORDS[name], *shown([found[name]])] for name in SHOWN if "nll" in found[name]]
 
 
+def shown_cells() -> list[tuple[str, Stored]]:
+    """The plain networks of the same seed, and those with one change."""
+    plain = {"cross-entropy": "cifar10-ce-0-s0", "logit-adjusted loss": "cifar10-la-0-s0"}
+    return [
+        *((words, cells.named(name).kept()) for words, name in plain.items()),
+        *((CHANGES[name], cells.single_cell(name).kept()) for name in cells.SHOWN_SINGLES),
+    ]
+
+
 def losses() -> str:
-    """Before and after, beside the plain networks of the same seed."""
-    rows = []
-    for words, name in (("cross-entropy", "ce-0-s0"), ("logit-adjusted loss", "la-0-s0")):
-        rows += lines(words, cells.named(f"cifar10-{name}").kept())
-    for cell in cells.single_cells():
-        rows += lines(CHANGES[cell.name.removeprefix("cifar10-")], cell.kept())
+    """Before and after."""
+    rows = [line for words, stored in shown_cells() for line in lines(words, stored)]
     return table(["training", "correction", *HEADINGS], rows)
 
 
 def single_priors() -> str:
     """Effective against empirical prior of the same networks."""
     rows = []
-    for cell in cells.single_cells():
-        results = cell.kept()["results"]
-        priors = results["priors"]
-        rows.append(
-            [
-                CHANGES[cell.name.removeprefix("cifar10-")],
-                f"{100 * results['train_accuracy']:.1f}",
-                *(f"{priors[rows_of]['tv']:.4f}" for rows_of in ("train", "augmented", "holdout")),
-                *(f"{priors[rows_of]['slope']:.3f}" for rows_of in ("train", "holdout")),
-            ]
-        )
+    for words, stored in shown_cells():
+        results = stored["results"]
+        line = [words, percent(results["train_accuracy"], 1)]
+        for source in ("train", "augmented", "holdout"):
+            line.append(number(results["priors"][source]["tv"]))
+        for source in ("train", "holdout"):
+            line.append(number(results["priors"][source]["slope"], 3))
+        rows.append(line)
     head = ["training", "training rows right", "TV(q, pi), training rows", "augmented", "held-out",
             "slope of log q, training rows", "held-out"]  # fmt: skip
     return table(head, rows)
