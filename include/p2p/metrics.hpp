@@ -70,8 +70,9 @@ struct Metrics {
 /// All metrics and intervals in one pass over the scores. Predictions are the lowest index of the
 /// largest score. Identical bits for any number of threads. Cost: O(N C + bootstrap (N + C)).
 /// Memory: 28 bytes a row plus O(C * threads); with the bootstrap also 2 bytes a row and 32 MiB per
-/// thread of sums of groups, or those of 64 groups where they are more. Error: label out of range
-/// (row named), lengths differ, a bad row, no rows left, more than 2^31 rows.
+/// thread of sums of groups, or 8 KiB a class and thread where that is more, and half as much once.
+/// Error: label out of range (row named), lengths differ, a bad row, no rows left, more than 2^31
+/// rows.
 Metrics evaluate(ScoreSet& scores, LabelSource& labels, const EvaluateOptions& options);
 
 /// Residual slope alone, with its interval: least-squares slope of log m_c on log n_c,

@@ -46,8 +46,8 @@ struct MovedInputs {
   std::vector<double> mean_posterior;  ///< of the unlabelled rows, [C], sums to 1
   std::vector<double> label_shift;  ///< class frequencies t that fit the unlabelled rows best, by
                                     ///< em; [C], sums to 1; empty where there are none
-  bool label_shift_converged = false;  ///< else label_shift is the last round of em
-  std::vector<std::string> warnings;   ///< of em, about label_shift
+  bool label_shift_converged = false;          ///< else label_shift is the last round of em
+  std::vector<std::string> warnings;           ///< of em, about label_shift
   std::optional<ShiftedStatistic> confidence;  ///< largest posterior of a row
   std::optional<ShiftedStatistic> entropy;     ///< of the posterior of a row, over log C
   InputsVerdict verdict = InputsVerdict::kUnknown;

@@ -102,7 +102,8 @@ struct Selection {
 /// given, else as in the prior, unless the prior says that its training rows are memorised, that
 /// the scores seem to carry no long-tailed prior, or that there is nothing to correct. Strength 0
 /// is the identity and never chosen. Deterministic. Two passes a candidate, or more where one is
-/// out in the end, and those of its fits in each fold; memory 45 bytes a labelled row and O(C).
+/// out in the end, and those of its fits in each fold; memory 45 bytes a labelled row, 8 more for
+/// each candidate, and O(C).
 /// Error as make_correction, but a candidate that cannot be made of good data (no convergence,
 /// nothing to fit to) is left out; labels are never read but those of `evidence.holdout`.
 Selection select_correction(const ClassPrior& prior, const SelectOptions& options,

@@ -1,6 +1,7 @@
 #include "io/array_source.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstddef>
 #include <memory>
@@ -11,13 +12,43 @@
 #include "io/gather.hpp"
 #include "io/input_record.hpp"
 #include "io/layout.hpp"
+#include "p2p/error.hpp"
 #include "p2p/matrix_source.hpp"
 
 namespace p2p::io {
 namespace {
 
-// A deflated array that is read again is kept in memory up to this size.
+// A deflated array that is read again is kept in memory up to this size, all of a process up to the
+// second; larger ones are unpacked into so many temporary files. What finds no place stays a
+// stream.
 constexpr std::int64_t kMostInMemory = 8 << 20;
+constexpr std::int64_t kAllInMemory = 64 << 20;
+constexpr std::int64_t kMostFiles = 64;
+
+/// A share of what a process may hold, given back at the end.
+class Share {
+ public:
+  /// Empty where less than `amount` is left.
+  Share(std::atomic<std::int64_t>& left, std::int64_t amount) : left_(left), amount_(amount) {
+    if (left_.fetch_sub(amount_) < amount_) give_back();
+  }
+  Share(const Share&) = delete;
+  Share& operator=(const Share&) = delete;
+  ~Share() { give_back(); }
+  explicit operator bool() const { return amount_ > 0; }
+
+ private:
+  void give_back() {
+    left_ += amount_;
+    amount_ = 0;
+  }
+
+  std::atomic<std::int64_t>& left_;
+  std::int64_t amount_;
+};
+
+std::atomic<std::int64_t> bytes_left = kAllInMemory;
+std::atomic<std::int64_t> files_left = kMostFiles;
 
 /// What both ways of reading a stored array have in common.
 class StoredArraySource : public RowSource {
@@ -69,20 +100,14 @@ class InflatedSource final : public StoredArraySource {
  public:
   InflatedSource(StoredArray array, const Layout& layout)
       : StoredArraySource(std::move(array), layout) {}
-  [[nodiscard]] bool random_access() const override { return was_read_; }
+  /// Once all rows were read, whoever wants them again is an iteration: they are unpacked.
+  [[nodiscard]] bool random_access() const override {
+    if (was_read_) std::call_once(unpacking_, [this] { unpack(); });
+    return unpacked_ != nullptr;
+  }
   void read(std::int64_t first, std::int64_t count, void* out) override {
     assert(first >= 0 && count >= 0 && first + count <= rows());
-    if (was_read_) return unpacked().read(first, count, out);
-    inflate(first, count, out);
-    was_read_ = next_row_ == rows();
-  }
-  [[nodiscard]] const void* view(std::int64_t first, std::int64_t count) override {
-    return was_read_ ? unpacked().view(first, count) : nullptr;
-  }
-  void end_view(const void* rows, std::int64_t count) override { unpacked().end_view(rows, count); }
-
- private:
-  void inflate(std::int64_t first, std::int64_t count, void* out) {
+    if (unpacked_ != nullptr) return unpacked_->read(first, count, out);
     if (!stream_ || first < next_row_) {
       stream_ = array_.stream();
       next_row_ = 0;
@@ -91,29 +116,43 @@ class InflatedSource final : public StoredArraySource {
     stream_->read(out, static_cast<std::size_t>(count * row_bytes()));
     next_row_ = first + count;
     to_native_order(out, count);
+    if (next_row_ == rows()) {
+      was_read_ = true;
+      stream_.reset();
+    }
+  }
+  [[nodiscard]] const void* view(std::int64_t first, std::int64_t count) override {
+    return unpacked_ != nullptr ? unpacked_->view(first, count) : nullptr;
   }
 
-  RowSource& unpacked() {
-    std::call_once(unpacking_, [&] {
-      if (array_.bytes() > kMostInMemory) {
-        unpacked_ = std::make_unique<PlacedSource>(array_, layout_);
-      } else {
-        const auto all =
-            std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(array_.bytes()));
-        inflate(0, rows(), all->data());
-        unpacked_ = std::make_unique<MatrixSource>(std::shared_ptr<const void>(all, all->data()),
-                                                   dtype_, rows(), classes(), name());
-      }
-      stream_.reset();
-    });
-    return *unpacked_;
+ private:
+  void unpack() const {
+    const std::int64_t bytes = array_.bytes();
+    const bool in_memory = bytes <= kMostInMemory;
+    auto share =
+        std::make_unique<Share>(in_memory ? bytes_left : files_left, in_memory ? bytes : 1);
+    if (!*share) return;
+    try {
+      unpacked_ = in_memory ? in_one_piece() : std::make_unique<PlacedSource>(array_, layout_);
+      share_ = std::move(share);
+    } catch (const Error&) {  // no room for the file, or damage, which the stream will tell of
+    }
+  }
+  [[nodiscard]] std::unique_ptr<RowSource> in_one_piece() const {
+    const auto all =
+        std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(array_.bytes()));
+    array_.stream()->read(all->data(), all->size());
+    to_native_order(all->data(), rows());
+    return std::make_unique<MatrixSource>(std::shared_ptr<const void>(all, all->data()), dtype_,
+                                          rows(), classes(), name());
   }
 
   std::unique_ptr<ByteStream> stream_;
   std::int64_t next_row_ = 0;
   bool was_read_ = false;  // once, to the end
-  std::once_flag unpacking_;
-  std::unique_ptr<RowSource> unpacked_;
+  mutable std::once_flag unpacking_;
+  mutable std::unique_ptr<Share> share_;
+  mutable std::unique_ptr<RowSource> unpacked_;
 };
 
 }  // namespace

@@ -92,6 +92,39 @@ TEST(NpzReader, DeflatedRowsAreReadInAnyOrderOnceTheLastWasRead) {
   }
 }
 
+TEST(NpzReader, DeflatedArraysThatFindNoPlaceStayStreams) {
+  // 100 arrays of 1 MB: 64 MiB of them are kept in memory.
+  const InputFolder folder;
+  const std::string array = npy_of("<f4", "(5000, 50)", test::counting<float>(250'000));
+  const std::string file = folder.add("a.npz", zip({{"s.npy", array, true}}));
+  const ScoreSet set = open_scores(std::vector<std::string>(100, file));
+  std::size_t unpacked = 0;
+  for (const auto& source : set.sources()) test::all_scores(*source, 1000);
+  for (const auto& source : set.sources()) unpacked += source->random_access() ? 1 : 0;
+  EXPECT_EQ(unpacked, (64 << 20) / 1'000'000);
+  EXPECT_EQ(test::all_scores(*set.sources().back(), 1000), test::counting<double>(250'000));
+}
+
+TEST(NpzReader, DeflatedArraysStayStreamsWhereNoTemporaryFileCanBe) {
+  const InputFolder folder;
+  const std::string array = npy_of("<f4", "(50000, 50)", test::counting<float>(2'500'000));
+  const ScoreSet set = open_scores({folder.add("a.npz", zip({{"s.npy", array, true}}))});
+  RowSource& source = *set.sources().front();
+  test::all_scores(source, 1000);
+  const char* before = std::getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("TMPDIR", "/nonexistent", 1);
+  EXPECT_FALSE(source.random_access());
+  if (before == nullptr) {
+    ::unsetenv("TMPDIR");
+  } else {
+    ::setenv("TMPDIR", kept.c_str(), 1);
+  }
+  std::vector<float> row(50);
+  source.read(49'999, 1, row.data());
+  EXPECT_EQ(row.back(), 2'499'999.0F);
+}
+
 TEST(NpzReader, DeflatedRowsCanBeSkipped) {
   const InputFolder folder;
   const ScoreSet set = open_scores({folder.add("a.npz", zip({{"s.npy", kScores, true}}))});
