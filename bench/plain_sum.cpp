@@ -3,7 +3,7 @@
 #include "kernels/hwy_targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "plain_sum.cpp"
+#define HWY_TARGET_INCLUDE "bench/plain_sum.cpp"
 #include "hwy/foreach_target.h"
 // foreach_target.h must come before the headers that are compiled once per target.
 #include "hwy/highway.h"
